@@ -1,0 +1,216 @@
+-- De cijfers: per indicator, regio en periode een waarde of de reden waarom die er niet is.
+-- key: indicator_id, major_version, breakdown, region_code, region_year, period
+-- columns:
+--   indicator_id        VARCHAR   not null  Welke indicator.
+--   major_version       INTEGER   not null  Hoofdversie van de definitie.
+--   breakdown           VARCHAR   not null  Uitsplitsing; totaal als er geen is.
+--   region_code         VARCHAR   not null  Code van de regio; Nederland is altijd NL01.
+--   region_year         SMALLINT  not null  Jaar van de gemeentelijke indeling (1 januari).
+--   period              VARCHAR   not null  Periode zoals CBS die schrijft, bijvoorbeeld 2020JJ00.
+--   definition_version  VARCHAR   not null  Volledige versie van de definitie.
+--   region_level        VARCHAR   not null  Soort regio: land, provincie, gemeente, wijk, buurt.
+--   period_type         VARCHAR   not null  Soort periode: jaar, halfjaar en zo verder.
+--   year                SMALLINT  not null  Jaar waar het cijfer over gaat.
+--   value               DOUBLE              Het cijfer; leeg als missing_reason gevuld is.
+--   unit                VARCHAR   not null  Eenheid van het cijfer.
+--   numerator           DOUBLE              Teller van een verhouding.
+--   denominator         DOUBLE              Noemer van een verhouding.
+--   value_low           DOUBLE              Ondergrens door afronding bij de bron (nog leeg).
+--   value_high          DOUBLE              Bovengrens door afronding bij de bron (nog leeg).
+--   status              VARCHAR   not null  in (definitive, revised_provisional, provisional, unknown)  Status van het cijfer: definitief, nader voorlopig, voorlopig of onbekend; de slechtste van de delen.
+--   missing_reason      VARCHAR             in (unknown_or_confidential, not_published, impossible, part_missing, table_unavailable, national_picture_not_wanted)  Waarom er geen cijfer is.
+--   source_mark         VARCHAR             Het teken dat CBS zette waar een waarde ontbreekt.
+--   source_type         VARCHAR   not null  in (register, survey, model)  Soort bron: registratie, enquête of model.
+--   recalculated        VARCHAR             Hoe het cijfer naar een andere indeling is omgerekend (nog leeg).
+--   correction_id       VARCHAR             Welke correctie op het bronbestand is toegepast (nog leeg).
+--   source_tables       VARCHAR   not null  CBS-tabellen waar het cijfer uit komt.
+--   source_snapshots    VARCHAR             Momentopnamen van die tabellen, in dezelfde volgorde.
+--   retrieved_at        TIMESTAMP           Wanneer de oudste van die momentopnamen is opgehaald (UTC).
+WITH
+-- Every observation that a term names, added up a cell. `part` is numerator or denominator.
+observed AS (
+    SELECT
+        t.indicator_no,
+        o.region_code,
+        o.period,
+        sum(o.value * t.factor) FILTER (t.part = 'numerator') AS numerator,
+        count(o.value) FILTER (t.part = 'numerator') AS numerator_parts,
+        sum(o.value * t.factor) FILTER (t.part = 'denominator') AS denominator,
+        count(o.value) FILTER (t.part = 'denominator') AS denominator_parts,
+        max(o.source_mark) AS source_mark,
+        bool_or(o.source_mark = '.' AND s.with_value > 0) AS confidential,
+        max(CASE o.status
+            WHEN 'definitive' THEN 1
+            WHEN 'revised_provisional' THEN 2
+            WHEN 'provisional' THEN 3
+            ELSE 4
+        END) AS status_rank
+    FROM input.terms AS t
+    JOIN staging.topics AS s ON s.table_id = t.table_id AND s.topic = t.topic
+    JOIN input.observations AS o
+        ON o.table_id = t.table_id
+        AND o.topic = t.topic
+        AND o.members = t.members
+        AND o.year BETWEEN t.year_from AND t.year_until
+    GROUP BY t.indicator_no, o.region_code, o.period
+),
+-- The cells there should be: what the table of the first term lists, at the definition's levels.
+expected AS (
+    SELECT
+        t.indicator_no,
+        r.region_code,
+        r.region_level,
+        coalesce(r.map_year, p.year)::SMALLINT AS region_year,
+        p.period,
+        p.period_type,
+        p.year,
+        p.status
+    FROM input.terms AS t
+    JOIN input.table_regions AS r ON r.table_id = t.table_id
+    JOIN input.table_periods AS p ON p.table_id = t.table_id
+    JOIN input.measure_levels AS l
+        ON l.indicator_no = t.indicator_no AND l.region_level = r.region_level
+    JOIN input.measure_period_types AS pt
+        ON pt.indicator_no = t.indicator_no AND pt.period_type = p.period_type
+    WHERE t.term_no = 0
+        AND t.topic IS NOT NULL
+        AND p.year BETWEEN t.year_from AND t.year_until
+),
+-- Years of which the table of the first term can't be had: the country and its municipalities.
+unavailable AS (
+    SELECT
+        t.indicator_no,
+        v.region_code,
+        v.region_level,
+        v.year AS region_year,
+        v.year || 'JJ00' AS period,
+        'year' AS period_type,
+        v.year,
+        'unknown' AS status
+    FROM input.terms AS t
+    JOIN input.measure_levels AS l ON l.indicator_no = t.indicator_no
+    JOIN input.region_years AS v
+        ON v.region_level = l.region_level
+        AND v.valid
+        AND v.year BETWEEN t.year_from AND t.year_until
+    WHERE t.term_no = 0 AND t.topic IS NULL
+),
+-- Which tables an indicator's year comes from, and whether one of them can't be had.
+sources AS (
+    SELECT
+        t.indicator_no,
+        y.year,
+        string_agg(DISTINCT t.table_id, ', ' ORDER BY t.table_id) AS source_tables,
+        string_agg(DISTINCT t.table_id || '@' || b.snapshot, ', ' ORDER BY t.table_id || '@' || b.snapshot)
+            AS source_snapshots,
+        min(b.retrieved_at) AS retrieved_at,
+        bool_or(t.topic IS NULL) AS lacks_table
+    FROM input.terms AS t
+    JOIN input.tables AS b ON b.table_id = t.table_id
+    JOIN (SELECT unnest(range(1980, 2100))::SMALLINT AS year) AS y
+        ON y.year BETWEEN t.year_from AND t.year_until
+    GROUP BY t.indicator_no, y.year
+),
+cells AS (
+    SELECT
+        m.*,
+        e.*,
+        o.source_mark,
+        o.confidential,
+        s.source_tables,
+        s.source_snapshots,
+        s.retrieved_at,
+        s.lacks_table,
+        greatest(o.status_rank, CASE WHEN o.status_rank IS NULL THEN CASE e.status
+            WHEN 'definitive' THEN 1
+            WHEN 'revised_provisional' THEN 2
+            WHEN 'provisional' THEN 3
+            ELSE 4
+        END END) AS status_rank,
+        -- CBS marks some cells of living municipalities "impossible": validity of the region decides.
+        coalesce(v.valid, true) AS region_valid,
+        CASE WHEN o.numerator_parts = m.numerator_parts THEN o.numerator END AS top,
+        CASE WHEN o.denominator_parts = m.denominator_parts THEN o.denominator END AS bottom
+    FROM (SELECT * FROM expected UNION ALL SELECT * FROM unavailable) AS e
+    JOIN input.measures AS m ON m.indicator_no = e.indicator_no
+    JOIN sources AS s ON s.indicator_no = e.indicator_no AND s.year = e.year
+    LEFT JOIN observed AS o
+        ON o.indicator_no = e.indicator_no
+        AND o.region_code = e.region_code
+        AND o.period = e.period
+    LEFT JOIN input.region_years AS v
+        ON v.region_code = e.region_code AND v.year = e.region_year
+),
+-- Exact arithmetic: both parts as whole millionths, so that half-up and floor mean what they say.
+exact AS (
+    SELECT
+        *,
+        (top * 1000000)::HUGEINT * times * (10 ** decimals)::BIGINT AS n,
+        (bottom * 1000000)::HUGEINT AS d
+    FROM cells
+),
+computed AS (
+    SELECT
+        *,
+        CASE
+            WHEN kind <> 'ratio' THEN top::DOUBLE
+            WHEN d = 0 OR d IS NULL OR n IS NULL THEN NULL
+            WHEN rounding = 'none' THEN top::DOUBLE * times / bottom::DOUBLE
+            ELSE CASE rounding
+                WHEN 'half_up' THEN sign(n) * sign(d) * ((2 * abs(n) + abs(d)) // (2 * abs(d)))
+                WHEN 'floor' THEN n // d - CASE WHEN n % d <> 0 AND (n < 0) <> (d < 0) THEN 1 ELSE 0 END
+                WHEN 'half_even' THEN sign(n) * sign(d) * (
+                    abs(n) // abs(d)
+                    + CASE
+                        WHEN 2 * (abs(n) % abs(d)) > abs(d) THEN 1
+                        WHEN 2 * (abs(n) % abs(d)) = abs(d) AND (abs(n) // abs(d)) % 2 = 1 THEN 1
+                        ELSE 0
+                    END
+                )
+            END::DOUBLE / (10 ** decimals)
+        END AS computed_value
+    FROM exact
+),
+-- The one place that states which reason wins when more than one applies.
+judged AS (
+    SELECT
+        *,
+        CASE
+            WHEN NOT country_wanted AND region_level = 'country' THEN 'national_picture_not_wanted'
+            WHEN computed_value IS NOT NULL THEN NULL
+            WHEN lacks_table THEN 'table_unavailable'
+            WHEN NOT region_valid THEN 'impossible'
+            WHEN d = 0 AND n IS NOT NULL THEN 'impossible'
+            WHEN numerator_parts + denominator_parts > 1 THEN 'part_missing'
+            WHEN confidential THEN 'unknown_or_confidential'
+            ELSE 'not_published'
+        END AS reason
+    FROM computed
+)
+SELECT
+    indicator_id,
+    major_version,
+    breakdown,
+    region_code,
+    region_year,
+    period,
+    definition_version,
+    region_level,
+    period_type,
+    year,
+    CASE WHEN reason IS NULL THEN computed_value END AS value,
+    unit,
+    CASE WHEN kind = 'ratio' AND reason IS DISTINCT FROM 'national_picture_not_wanted' THEN top::DOUBLE END AS numerator,
+    CASE WHEN kind = 'ratio' AND reason IS DISTINCT FROM 'national_picture_not_wanted' THEN bottom::DOUBLE END AS denominator,
+    NULL::DOUBLE AS value_low,
+    NULL::DOUBLE AS value_high,
+    ['definitive', 'revised_provisional', 'provisional', 'unknown'][status_rank] AS status,
+    reason AS missing_reason,
+    CASE WHEN reason IS NOT NULL THEN source_mark END AS source_mark,
+    source_type,
+    NULL::VARCHAR AS recalculated,
+    NULL::VARCHAR AS correction_id,
+    source_tables,
+    source_snapshots,
+    retrieved_at
+FROM judged

@@ -1,0 +1,354 @@
+"""What CBS answered, kept as it came: the memory of the monitor.
+
+Belongs here: snapshots on disk (pages verbatim and ``manifest.json``), writing one so that nothing
+half is ever seen, reading it back.
+Does not belong here: asking CBS (``client``, ``sources``), judging whether a table is usable
+(``ingest``), and what the identity of a content is (``recording``).
+
+    <archive>/<table>/<retrieved at>-<id>/<Entity>.<n>.json.gz   a snapshot: one folder, immutable
+    <archive>/<table>/<retrieved at>-<id>/manifest.json
+    <archive>/<table>/asked.json                  when the source last gave its word, and which
+    <archive>/<table>/.refused/                   the newest answer that was not usable
+    <archive>/<table>/.writing-<random>/          in the making, or left by a crash
+"""
+
+from __future__ import annotations
+
+import fcntl
+import gzip
+import hashlib
+import json
+import os
+import re
+import shutil
+import tempfile
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from monitor.cbs.client import ROWS
+from monitor.cbs.metadata import TableMeta, build_meta
+from monitor.errors import TableError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from monitor.cbs.metadata import Row
+
+MANIFEST = "manifest.json"
+_ASKED = "asked.json"
+_REFUSED = ".refused"
+_WRITING = ".writing-"
+_ID_LENGTH = 16
+_MOMENT = "%Y%m%dT%H%M%SZ"
+_NAME = re.compile(r"[A-Za-z0-9_-]+")
+
+
+class ArchiveError(TableError):
+    """A snapshot that is in the archive can't be read back as it was written."""
+
+    explanation = "De bewaarde gegevens van deze tabel zijn beschadigd."
+
+    def __init__(self, path: Path, problem: object) -> None:
+        detail = f"{path}: {problem}. Remove its folder, and the table is asked anew."
+        super().__init__(path.parent.parent.name, detail)
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What was asked for. Outside it nothing may be inferred from an absence.
+
+    Attributes:
+        select: dimension -> trimmed member codes; a dimension that is absent was asked whole.
+        partial: the source itself holds only what someone collected.
+    """
+
+    select: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    partial: bool = False
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The last time that a source gave its word on a table.
+
+    Attributes:
+        at: UTC.
+        modified: the source's word on when (or what) it last changed.
+        snapshot: name of the folder of the snapshot that held that content.
+    """
+
+    at: datetime
+    modified: str | None
+    snapshot: str
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """One content of a table, as it was answered.
+
+    Attributes:
+        table_id: CBS's identifier.
+        id: the first 16 hex digits of ``identity``.
+        identity: SHA-256 of the content (``recording.identity``).
+        folder: where its pages are.
+        retrieved_at: UTC.
+        modified: the source's word on when (or what) it last changed.
+        selection: what was asked for.
+        rows: number of rows of data.
+    """
+
+    table_id: str
+    id: str
+    identity: str
+    folder: Path
+    retrieved_at: datetime
+    modified: str | None
+    selection: Selection
+    rows: int
+
+    def pages(self, entity: str = ROWS) -> Iterator[bytes]:
+        """Yield the JSON text of each page of an entity, envelope included, in order.
+
+        Raises:
+            ArchiveError: a page is gone, damaged or changed.
+        """
+        for page in _read_manifest(self.folder)["pages"]:
+            if page["file"].partition(".")[0] == entity:
+                path = self.folder / page["file"]
+                try:
+                    packed = path.read_bytes()
+                except OSError as error:
+                    raise ArchiveError(path, error) from error
+                if hashlib.sha256(packed).hexdigest() != page["sha256"]:
+                    raise ArchiveError(path, "not the bytes that were archived")
+                yield gzip.decompress(packed)
+
+    def entities(self) -> dict[str, list[Row]]:
+        """Return the rows of every entity but the data.
+
+        Raises:
+            ArchiveError: see ``pages``.
+        """
+        names = dict.fromkeys(
+            page["file"].partition(".")[0] for page in _read_manifest(self.folder)["pages"]
+        )
+        return {
+            name: [row for page in self.pages(name) for row in json.loads(page)["value"]]
+            for name in names
+            if name != ROWS
+        }
+
+    def meta(self) -> TableMeta:
+        """Return what the table said about itself.
+
+        Raises:
+            ArchiveError: see ``pages``.
+            TableError: this version of the monitor can't read it.
+        """
+        return build_meta(self.entities())
+
+
+class Archive:
+    """The snapshots under one folder; see the module for their layout."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def snapshots(self, table_id: str) -> list[Snapshot]:
+        """Return a table's snapshots, oldest first.
+
+        Raises:
+            ArchiveError: a manifest can't be read.
+        """
+        folders = sorted(self._folder(table_id).glob(f"[!.]*/{MANIFEST}"))
+        return [_snapshot(manifest.parent) for manifest in folders]
+
+    def latest(self, table_id: str) -> Snapshot | None:
+        """Return a table's newest snapshot, or None."""
+        folders = sorted(self._folder(table_id).glob(f"[!.]*/{MANIFEST}"))
+        return _snapshot(folders[-1].parent) if folders else None
+
+    def asked(self, table_id: str) -> Asked | None:
+        """Return when the source last gave its word on a table, or None."""
+        try:
+            found = json.loads((self._folder(table_id) / _ASKED).read_bytes())
+            at = datetime.fromisoformat(found["at"])
+            return Asked(at, found["modified"], found["snapshot"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return None  # Lost or damaged: the table is asked again.
+
+    def note_asked(self, table_id: str, asked: Asked) -> None:
+        """Remember ``asked``."""
+        folder = self._folder(table_id)
+        folder.mkdir(parents=True, exist_ok=True)
+        word = {
+            "at": asked.at.isoformat(),
+            "modified": asked.modified,
+            "snapshot": asked.snapshot,
+        }
+        # A name of its own: two runs may write at the same time.
+        handle, name = tempfile.mkstemp(dir=folder, prefix=f".{_ASKED}-")
+        with os.fdopen(handle, "w") as file:
+            json.dump(word, file)
+        Path(name).replace(folder / _ASKED)
+
+    @contextmanager
+    def writer(self, table_id: str) -> Iterator[SnapshotWriter]:
+        """Spool an answer in a folder beside the snapshots; only ``commit`` makes it one of them.
+
+        Whatever a crash left there is cleaned up first.
+        """
+        table = self._folder(table_id)
+        table.mkdir(parents=True, exist_ok=True)
+        with ExitStack() as held:
+            with _locked(table, wait=True):
+                for folder in table.glob(f"{_WRITING}*"):
+                    with _locked(folder) as free:
+                        if free:
+                            shutil.rmtree(folder, ignore_errors=True)
+                scratch = Path(tempfile.mkdtemp(prefix=_WRITING, dir=table))
+                held.callback(shutil.rmtree, scratch, ignore_errors=True)
+                held.enter_context(_locked(scratch))
+            yield SnapshotWriter(table_id, table, scratch)
+
+    def _folder(self, table_id: str) -> Path:
+        return self._root / _safe(table_id, table_id)
+
+
+class SnapshotWriter:
+    """One answer on its way into the archive.
+
+    Attributes:
+        scratch: a folder for working files, removed with the writer.
+    """
+
+    def __init__(self, table_id: str, table: Path, scratch: Path) -> None:
+        self.scratch = scratch
+        self._table_id = table_id
+        self._table = table
+        self._folder = scratch / "snapshot"
+        self._folder.mkdir()
+        self._pages: list[dict[str, Any]] = []
+        self._rows = 0
+        self._data_pages = 0
+
+    def entity(self, name: str, rows: Sequence[Row]) -> None:
+        """Keep a metadata or dimension entity, of which cbsodata gives the rows only."""
+        text = json.dumps({"value": rows}, ensure_ascii=False, separators=(",", ":"))
+        packed = gzip.compress(text.encode(), 6, mtime=0)
+        self._keep(f"{_safe(name, self._table_id)}.0.json.gz", packed, len(rows))
+
+    def page(self, packed: bytes, rows: int) -> int:
+        """Keep one page of data, gzipped, as it came; returns the number of rows so far."""
+        self._keep(f"{ROWS}.{self._data_pages}.json.gz", packed, rows)
+        self._data_pages += 1
+        self._rows += rows
+        return self._rows
+
+    def commit(
+        self, identity: str, retrieved_at: datetime, modified: str | None, selection: Selection
+    ) -> Snapshot:
+        """Make the answer a snapshot, durably and in one step.
+
+        Args:
+            identity: SHA-256 of the content.
+            retrieved_at: the moment it counts from.
+            modified: the source's word on when it last changed.
+            selection: what was asked for.
+        """
+        self._finish(
+            identity=identity,
+            retrieved_at=retrieved_at.astimezone(UTC).isoformat(),
+            modified=modified,
+            selection={
+                "select": {key: list(codes) for key, codes in sorted(selection.select.items())},
+                "partial": selection.partial,
+            },
+        )
+        moment = retrieved_at.astimezone(UTC).strftime(_MOMENT)
+        # A number keeps the order within a second, or with a clock that stands still ("-" < ".").
+        same = len(list(self._table.glob(f"{moment}*")))
+        number = f".{same:04}" if same else ""
+        folder = self._table / f"{moment}{number}-{identity[:_ID_LENGTH]}"
+        self._folder.rename(folder)
+        _flush(self._table)
+        return _snapshot(folder)
+
+    def refuse(self, reason: str) -> None:
+        """Keep the answer out of the snapshots but at hand, for a person to look at."""
+        self._finish(refused=reason)
+        shutil.rmtree(self._table / _REFUSED, ignore_errors=True)
+        self._folder.rename(self._table / _REFUSED)
+
+    def _keep(self, name: str, packed: bytes, rows: int) -> None:
+        (self._folder / name).write_bytes(packed)
+        digest = hashlib.sha256(packed).hexdigest()
+        self._pages.append({"file": name, "rows": rows, "bytes": len(packed), "sha256": digest})
+
+    def _finish(self, **facts: Any) -> None:
+        manifest = {"table": self._table_id, **facts, "rows": self._rows, "pages": self._pages}
+        (self._folder / MANIFEST).write_text(json.dumps(manifest, indent=1, ensure_ascii=False))
+        for path in self._folder.iterdir():
+            _flush(path)
+        _flush(self._folder)
+
+
+def _snapshot(folder: Path) -> Snapshot:
+    manifest = _read_manifest(folder)
+    try:
+        selection = manifest["selection"]
+        return Snapshot(
+            table_id=manifest["table"],
+            id=manifest["identity"][:_ID_LENGTH],
+            identity=manifest["identity"],
+            folder=folder,
+            retrieved_at=datetime.fromisoformat(manifest["retrieved_at"]),
+            modified=manifest["modified"],
+            selection=Selection(
+                {key: tuple(codes) for key, codes in selection["select"].items()},
+                selection["partial"],
+            ),
+            rows=manifest["rows"],
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise ArchiveError(folder / MANIFEST, f"lacks {error}") from error
+
+
+def _read_manifest(folder: Path) -> dict[str, Any]:
+    path = folder / MANIFEST
+    try:
+        return dict(json.loads(path.read_bytes()))
+    except (OSError, ValueError) as error:
+        raise ArchiveError(path, error) from error
+
+
+def _safe(name: str, table_id: str) -> str:
+    """Return a name of a table or entity, which becomes a name on disk."""
+    if not _NAME.fullmatch(name):
+        raise TableError(table_id, f"'{name}' is no name of a table or entity of CBS")
+    return name
+
+
+@contextmanager
+def _locked(folder: Path, *, wait: bool = False) -> Iterator[bool]:
+    """Hold a folder; False if another writer does. Ends with the process, however that ends."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except BlockingIOError:
+        yield False
+    else:
+        yield True
+    finally:
+        os.close(handle)
+
+
+def _flush(path: Path) -> None:
+    """Have a file's bytes, or a folder's names, on the disk itself."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

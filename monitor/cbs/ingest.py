@@ -1,0 +1,291 @@
+"""One table on its way in: asked, fetched, archived, read; or kept out, with the reason.
+
+Belongs here: the order of those steps, and what becomes of a table when one of them fails.
+Does not belong here: the steps themselves (``sources``, ``archive``, ``recording``,
+``observations``), and which tables are needed.
+
+Below ``workspace`` lie ``archive/`` (what was answered) and ``recordings/`` and ``observations/``,
+which follow from it: of each table the newest only, made again where they are missing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from monitor.cbs import metadata, observations, periods, recording, text, units
+from monitor.cbs.archive import Archive, Asked, Selection, Snapshot, SnapshotWriter
+from monitor.cbs.client import CbsFault, EmptyTable, NotOffered
+from monitor.cbs.metadata import Row, TableMeta, build_meta
+from monitor.cbs.observations import AreaCodes, write_observations
+from monitor.cbs.recording import RecordingWriter, identity, rebuild
+from monitor.cbs.text import stem
+from monitor.errors import TableError
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from monitor.cbs.sources import Source, TableRequest
+
+Progress = Callable[[str, int, int | None], None]
+"""Told the table, the rows so far, and how many there will be where the source says so."""
+
+_CONVERSION = (metadata, observations, periods, recording, text, units)
+
+
+class VanishedTopicError(TableError):
+    """A topic that the definitions refer to was in the last good snapshot and is gone."""
+
+    explanation = "Een onderwerp dat de monitor gebruikt, staat niet meer in de tabel."
+
+
+@dataclass(frozen=True)
+class TableState:
+    """How a table stands after it was asked.
+
+    Attributes:
+        table_id: CBS's identifier.
+        state: ``new`` content; ``unchanged``; ``quarantined``: the last good snapshot is served, if
+            there is one; ``absent``: a source that holds a part does not have the table.
+        snapshot: the last good one.
+        observations: Parquet of that snapshot, see ``observations.write_observations``.
+        reason: why quarantined or absent, one Dutch sentence for readers.
+        detail: why, in English: table, row, what to do.
+        asked_at: UTC.
+        modified: the source's word on the state of the table, where it gave one.
+        recording: wide Parquet of that snapshot, topics with text included, see ``recording``.
+    """
+
+    table_id: str
+    state: Literal["new", "unchanged", "quarantined", "absent"]
+    snapshot: Snapshot | None
+    observations: Path | None
+    reason: str | None
+    detail: str | None
+    asked_at: datetime
+    modified: str | None
+    recording: Path | None = None
+
+
+def refresh(
+    request: TableRequest,
+    source: Source,
+    workspace: Path,
+    now: datetime,
+    progress: Progress | None = None,
+    validate: Callable[[Path], None] | None = None,
+    *,
+    codes: AreaCodes,
+    needed: AbstractSet[str] = frozenset(),
+    known: Mapping[str, str | None] | None = None,
+) -> TableState:
+    """Ask a source for a table, and take it in if it changed and is in order.
+
+    Args:
+        request: what is needed of the table.
+        source: where it comes from.
+        workspace: the folder of this source; sources never share one.
+        now: the moment, timezone-aware, from which new content counts.
+        progress: told while rows come in.
+        validate: checks a new recording; raises TableError if it won't do.
+        codes: what is known of region codes.
+        needed: stems of the topics that the definitions refer to.
+        known: what ``source.modified`` answered a moment ago; a table in it is not asked again.
+
+    Returns:
+        How the table stands. A table that can't be used is a state, not an exception.
+    """
+    table = request.table_id
+    archive = Archive(workspace / "archive")
+    way = _Way(request, source, archive, workspace, now, codes, needed, progress, validate)
+    good: Snapshot | None = None
+    word: str | None = None
+    try:
+        good = archive.latest(table)
+        word = (known or {}).get(table) or source.ask(table, request.host)
+        snapshot = good if good and way.is_known(good, word) else way.take(word, good)
+        recorded, observed = way.derive(snapshot)
+        archive.note_asked(table, Asked(now, word, snapshot.folder.name))
+    except TableError as error:
+        absent = isinstance(error, NotOffered) and source.partial
+        kept = None if absent else good
+        old_recorded, old_observed = way.derive_if_possible(kept)
+        return TableState(
+            table,
+            "absent" if absent else "quarantined",
+            kept if old_observed else None,
+            old_observed,
+            error.explanation,
+            str(error),
+            now,
+            word,
+            old_recorded,
+        )
+    state: Literal["new", "unchanged"] = "unchanged" if snapshot == good else "new"
+    return TableState(table, state, snapshot, observed, None, None, now, word, recorded)
+
+
+@dataclass(frozen=True)
+class _Way:
+    """The steps of one table; the fields are the arguments of ``refresh``."""
+
+    request: TableRequest
+    source: Source
+    archive: Archive
+    workspace: Path
+    now: datetime
+    codes: AreaCodes
+    needed: AbstractSet[str]
+    progress: Progress | None
+    validate: Callable[[Path], None] | None
+
+    @property
+    def selection(self) -> Selection:
+        return Selection(self.request.select, self.source.partial)
+
+    def is_known(self, good: Snapshot, word: str) -> bool:
+        """Whether the source's word is still the one it gave on the last good snapshot."""
+        asked = self.archive.asked(self.request.table_id)
+        return (
+            asked is not None
+            and (asked.modified, asked.snapshot) == (word, good.folder.name)
+            and good.selection == self.selection
+        )
+
+    def take(self, word: str, good: Snapshot | None) -> Snapshot:
+        """Fetch the table and archive it; returns ``good`` where the content is the same."""
+        request = self.request
+        with self.archive.writer(request.table_id) as writer:
+            recorded, observed = writer.scratch / "recording", writer.scratch / "observations"
+
+            def check(meta: TableMeta) -> None:
+                if good:
+                    self.require_topics(good, meta)
+
+            intake = _Intake(request, writer, recorded, check, self.progress)
+            try:
+                try:
+                    meta = self.source.fetch(request, intake)
+                finally:
+                    rows = intake.close()
+                if not rows:
+                    asked = f" for {dict(request.select)}" if request.select else ""
+                    raise EmptyTable(request.table_id, f"an answer without rows{asked}")
+                content = identity(recorded, meta, intake.entities)
+                if good and (good.identity, good.selection) == (content, self.selection):
+                    return good
+                if self.validate:
+                    self.validate(recorded)
+                write_observations(recorded, meta, request, observed, self.codes)
+            except TableError as error:
+                if not isinstance(error, CbsFault):
+                    writer.refuse(str(error))
+                raise
+            snapshot = writer.commit(content, self.now, word, self.selection)
+            for made, place in zip((recorded, observed), self.places(snapshot), strict=True):
+                place.parent.mkdir(parents=True, exist_ok=True)
+                made.replace(place)
+        return snapshot
+
+    def require_topics(self, good: Snapshot, meta: TableMeta) -> None:
+        """Raise if a needed topic was in the last good snapshot and is in this one no more."""
+        before = {
+            stem(row["Key"]) for row in good.entities()["DataProperties"] if row["Type"] == "Topic"
+        }
+        gone = (before & self.needed) - {topic.stem for topic in meta.topics}
+        if gone:
+            raise VanishedTopicError(
+                meta.table_id,
+                f"topics that definitions refer to have vanished: {', '.join(sorted(gone))}. "
+                "Look for their new names and give the series both.",
+            )
+
+    def places(self, snapshot: Snapshot) -> tuple[Path, Path]:
+        """Return where recording and observations lie.
+
+        Their name holds all that they follow from: content, request, and the conversion itself.
+        """
+        recipe = hashlib.sha256(repr((self.request.period, self.codes)).encode())
+        for module in _CONVERSION:
+            recipe.update(Path(str(module.__file__)).read_bytes())
+        name = f"{snapshot.table_id}.{snapshot.id}-{recipe.hexdigest()[:8]}.parquet"
+        return self.workspace / "recordings" / name, self.workspace / "observations" / name
+
+    def derive(self, snapshot: Snapshot) -> tuple[Path, Path]:
+        """Return recording and observations, made where missing; older ones are removed."""
+        recorded, observed = self.places(snapshot)
+        if not (recorded.exists() and observed.exists()):
+            meta = snapshot.meta()
+            recorded.parent.mkdir(parents=True, exist_ok=True)
+            observed.parent.mkdir(parents=True, exist_ok=True)
+            half = recorded.with_suffix(".half")
+            rebuild(snapshot.folder, meta, half)
+            half.replace(recorded)
+            write_observations(recorded, meta, self.request, observed, self.codes)
+        for newest in (recorded, observed):
+            for file in newest.parent.glob(f"{snapshot.table_id}.*"):
+                if file != newest:
+                    file.unlink(missing_ok=True)
+        return recorded, observed
+
+    def derive_if_possible(self, snapshot: Snapshot | None) -> tuple[Path | None, Path | None]:
+        """``derive``, or nothing where the snapshot can't be used any more."""
+        try:
+            return self.derive(snapshot) if snapshot else (None, None)
+        except TableError:
+            return None, None
+
+
+class _Intake:
+    """Archives an answer and reads it into a recording; see ``sources.Intake``."""
+
+    def __init__(
+        self,
+        request: TableRequest,
+        writer: SnapshotWriter,
+        out: Path,
+        check: Callable[[TableMeta], None],
+        progress: Progress | None,
+    ) -> None:
+        self.entities: Mapping[str, Sequence[Row]] = {}
+        self._request = request
+        self._archive = writer
+        self._out = out
+        self._check = check
+        self._progress = progress
+        self._recording: RecordingWriter | None = None
+        self._total: int | None = None
+
+    def describe(self, entities: Mapping[str, Sequence[Row]]) -> TableMeta:
+        self.entities = entities
+        for name, rows in entities.items():
+            self._archive.entity(name, rows)
+        meta = build_meta(entities)
+        self._check(meta)
+        total = meta.infos.get("RecordCount")
+        if isinstance(total, int) and total > 0 and not self._request.select:
+            self._total = total
+        self._recording = RecordingWriter(self._out, meta)
+        return meta
+
+    def parse(self, page: bytes) -> Any:
+        return self._described.parse(page)
+
+    def take(self, packed: bytes, rows: Any) -> None:
+        so_far = self._archive.page(packed, self._described.write(rows))
+        if self._progress:
+            self._progress(self._request.table_id, so_far, self._total)
+
+    def close(self) -> int:
+        """Finish the recording; returns the number of rows."""
+        return self._recording.close() if self._recording else 0
+
+    @property
+    def _described(self) -> RecordingWriter:
+        if self._recording is None:
+            raise RuntimeError("a source gave rows before it described its table")
+        return self._recording

@@ -1,0 +1,258 @@
+"""The rows of a table as one wide Parquet, the recording, and the identity of a table's content.
+
+A recording has the columns of the metadata, all text, trimmed, in the order of CBS's rows; CBS's
+row number ``ID`` is left out. It is a working file: it follows from the archived pages.
+
+Belongs here: pages to a recording, and comparing two answers of CBS.
+Does not belong here: what the text means (``observations``), keeping pages (``archive``).
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import io
+import json
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import duckdb
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.json as pj
+import pyarrow.parquet as pq
+
+from monitor.cbs.metadata import Row, TableMeta, group_path
+from monitor.errors import TableError
+
+ROW_ID = "ID"
+_CELLS_A_GROUP = 1_500_000
+"""Cells in a row group: memory stays flat whether a table has 3 columns or 120."""
+
+
+class RecordingError(TableError):
+    """Rows that don't have the columns or the form that the metadata tells."""
+
+    explanation = "De rijen van de tabel passen niet bij de beschrijving die CBS erbij geeft."
+
+
+def columns_of(meta: TableMeta) -> list[str]:
+    """Return the columns of a recording: dimensions, then topics, each by position."""
+    return [dimension.key for dimension in meta.dimensions] + [t.key for t in meta.topics]
+
+
+class RecordingWriter:
+    """Writes pages of rows to a recording, in the order in which they are added.
+
+    ``parse`` may run in several threads at once and leaves Python's lock; ``write`` may not. So
+    parse pages in a pool while the next ones are fetched, and write the batches in page order.
+    The bytes written don't depend on how the rows were cut into pages.
+    """
+
+    def __init__(self, out: Path, meta: TableMeta) -> None:
+        self._table_id = meta.table_id
+        self._columns = columns_of(meta)
+        self._fields = [(column, pa.string()) for column in self._columns]
+        row = pa.struct([(ROW_ID, pa.int64()), *self._fields])
+        # The envelope's own fields; in rows as in envelopes anything else is an error.
+        self._page = pa.schema(
+            [
+                ("odata.metadata", pa.string()),
+                ("odata.count", pa.string()),
+                ("value", pa.list_(row)),
+                ("odata.nextLink", pa.string()),
+            ]
+        )
+        self._group = min(122_880, _CELLS_A_GROUP // len(self._columns))
+        self._pending: list[pa.RecordBatch] = []
+        self._rows = self._written = 0
+        self._file = pq.ParquetWriter(
+            out, pa.schema(self._fields), compression="zstd", compression_level=1
+        )
+
+    def parse(self, page: bytes) -> pa.RecordBatch:
+        """Read one page: JSON with its envelope, not compressed.
+
+        Raises:
+            RecordingError: a column is not in the metadata, is absent from the rows or is not
+                text, or the page is not the JSON of rows.
+        """
+        try:
+            table = pj.read_json(
+                io.BytesIO(page),
+                pj.ReadOptions(use_threads=False, block_size=max(len(page), 1) + 1),
+                pj.ParseOptions(explicit_schema=self._page, unexpected_field_behavior="error"),
+            )
+        except pa.ArrowInvalid as problem:
+            raise self._diagnose(page, problem) from problem
+        if table.num_rows != 1 or not table["value"][0].is_valid:
+            raise RecordingError(self._table_id, "a page without one list of rows, 'value'")
+        rows = table["value"].combine_chunks().flatten()
+        columns = []
+        for name in self._columns:
+            column = rows.field(name)
+            if column.null_count:
+                self._require(name, page, len(rows))
+            columns.append(pc.utf8_trim_whitespace(column))
+        return pa.RecordBatch.from_arrays(columns, schema=pa.schema(self._fields))
+
+    def write(self, batch: pa.RecordBatch) -> int:
+        """Append the rows of one parsed page; returns how many."""
+        self._pending.append(batch)
+        self._rows += batch.num_rows
+        while self._rows - self._written >= self._group:
+            self._flush(self._group)
+        return int(batch.num_rows)
+
+    def add(self, page: bytes) -> int:
+        """Parse and write one page; returns its number of rows."""
+        return self.write(self.parse(page))
+
+    def close(self) -> int:
+        """Finish the file; returns the number of rows in it."""
+        if self._file.is_open:
+            if self._rows > self._written:
+                self._flush(self._rows - self._written)
+            self._file.close()
+        return self._rows
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _flush(self, rows: int) -> None:
+        table = pa.Table.from_batches(self._pending)
+        # Combined, because the file's inner pages would follow the chunks otherwise.
+        self._file.write_table(table.slice(0, rows).combine_chunks(), row_group_size=rows)
+        self._pending = table.slice(rows).to_batches()
+        self._written += rows
+
+    def _require(self, column: str, page: bytes, rows: int) -> None:
+        """Tell a null that CBS wrote from a column that is not in the rows."""
+        if len(re.findall(rb'"%s"\s*:' % re.escape(column.encode()), page)) < rows:
+            raise RecordingError(self._table_id, f"column {column} vanished from the rows")
+
+    def _diagnose(self, page: bytes, problem: Exception) -> RecordingError:
+        """Find what pyarrow refused, to name the row and the column."""
+        try:
+            rows = json.loads(page)["value"]
+            for row in rows:
+                key = "|".join(str(row.get(column)).strip() for column in self._columns[:3])
+                for column, value in row.items():
+                    if column != ROW_ID and column not in self._columns:
+                        return RecordingError(
+                            self._table_id, f"unexpected column {column} in row {key}"
+                        )
+                    if column != ROW_ID and not isinstance(value, str | None):
+                        return RecordingError(
+                            self._table_id, f"row {key}: {column} is {value!r}, not text"
+                        )
+        except (ValueError, KeyError, TypeError, AttributeError):
+            pass
+        return RecordingError(self._table_id, f"a page that can't be read as rows: {problem}")
+
+
+def rebuild(folder: Path, meta: TableMeta, out: Path) -> int:
+    """Write a recording again from the archived pages in a snapshot's folder.
+
+    Args:
+        folder: has ``UntypedDataSet.<n>.json.gz``.
+        meta: what the table says about itself.
+        out: the recording.
+
+    Returns:
+        The number of rows.
+
+    Raises:
+        RecordingError: see ``RecordingWriter.parse``.
+    """
+    pages = sorted(
+        folder.glob("UntypedDataSet.*.json.gz"), key=lambda page: int(page.name.split(".")[1])
+    )
+    with RecordingWriter(out, meta) as writer:
+        for page in pages:
+            writer.add(gzip.decompress(page.read_bytes()))
+    return writer.close()
+
+
+def identity(recording: Path, meta: TableMeta, entities: Mapping[str, Sequence[Row]]) -> str:
+    """Return the SHA-256 (64 hex digits) of a table's content: what CBS says, however it says it.
+
+    Content is the rows, the members of the dimensions and DataProperties. What makes no difference:
+    the order of rows and of keys in a row, padding, row numbers (``ID`` and references to them),
+    the spelling of equal numbers (13.9 = 13.90), null or blank, and TableInfos.
+
+    Args:
+        recording: the recording, of which every row counts.
+        meta: what the table says about itself; must belong to ``entities``.
+        entities: rows of ``DataProperties`` and of each dimension, by name.
+    """
+    digest = hashlib.sha256()
+    for name in sorted(["DataProperties", *(dimension.key for dimension in meta.dimensions)]):
+        rows = entities[name]
+        by_id = {row.get(ROW_ID): row for row in rows}
+        digest.update(name.encode())
+        for row in sorted(_canonical(row, group_path(row, by_id)) for row in rows):
+            digest.update(row.encode())
+    digest.update(_rows_digest(recording, meta).encode())
+    return digest.hexdigest()
+
+
+_REFERENCES = frozenset({ROW_ID, "ParentID", "CategoryGroupID"})
+
+
+def _canonical(row: Row, path: tuple[str, ...]) -> str:
+    """Return one spelling of a metadata row; instead of numbers of groups stand their titles."""
+    kept: dict[str, Any] = {
+        key: value.strip() if isinstance(value, str) else value
+        for key, value in row.items()
+        if key not in _REFERENCES and value not in (None, "") and not key.startswith("odata.")
+    }
+    return json.dumps([kept, path], sort_keys=True, ensure_ascii=False)
+
+
+def _rows_digest(recording: Path, meta: TableMeta) -> str:
+    """Return number and sum of the rows' hashes: the same in any order, other with a row twice."""
+    figures = {topic.key for topic in meta.topics if topic.numeric}
+    cells = [
+        _one_spelling(quoted(key)) if key in figures else f"coalesce({quoted(key)}, '')"
+        for key in sorted(columns_of(meta))
+    ]
+    with duckdb.connect() as con:
+        found = con.execute(
+            "SELECT count(*), sum(md5_number_lower("
+            f"concat_ws(chr(31), {', '.join(cells)}))::HUGEINT) FROM read_parquet(?)",
+            [str(recording)],
+        ).fetchone()
+    return str(found)
+
+
+def _one_spelling(column: str) -> str:
+    """Return SQL for a number's one spelling: ``013.90`` -> ``13.9``, ``-0.0`` -> ``0``.
+
+    What is not a number stays as it is. Only what could be spelled otherwise is taken apart, which
+    is what makes it fast.
+    """
+    return (
+        f"CASE WHEN starts_with({column}, '-0') AND regexp_full_match({column}, '-0+(\\.0+)?')"
+        " THEN '0'"
+        f" WHEN suffix({column}, '0') AND contains({column}, '.')"
+        f" OR starts_with({column}, '0') OR starts_with({column}, '-0')"
+        f" THEN regexp_replace({column}, '^(-?)0*(\\d+?)(?:\\.0+|(\\.\\d*[1-9])0*)?$', '\\1\\2\\3')"
+        f" ELSE coalesce({column}, '') END"
+    )
+
+
+def quoted(name: str) -> str:
+    """Return a column's name as an SQL identifier."""
+    return '"' + name.replace('"', '""') + '"'

@@ -1,0 +1,293 @@
+"""The command line: ``monitor run``, ``check``, ``status``, ``replay``, ``sample``, ``schema``.
+
+Belongs here: options, what is printed, exit codes.
+Does not belong here: the work (``monitor.run``, ``monitor.indicators``, ``monitor.cbs``). Heavy
+libraries are imported where a command needs them, so that help and "nothing changed" come at once.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+
+from monitor.errors import Exit, MonitorError, UsageError
+from monitor.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from monitor.run import Run
+
+app = typer.Typer(
+    help="The shared monitor of the social domain (gedeelde monitor sociaal domein).",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+out = Console()
+err = Console(stderr=True)
+
+Source = Annotated[
+    str | None,
+    typer.Option(
+        help="sample, cbs, a folder of recordings, or the address of `monitor replay`. "
+        "Default: MONITOR_SOURCE, monitor.toml, else sample."
+    ),
+]
+Data = Annotated[Path | None, typer.Option(help="Folder for what a run makes.", file_okay=False)]
+Definitions = Annotated[Path | None, typer.Option(help="Folder of the definitions.")]
+
+
+def main() -> None:
+    """Run the command line; errors that people can repair come without a traceback."""
+    try:
+        app(standalone_mode=False)
+    except MonitorError as error:
+        err.print(f"[bold red]{type(error).__name__.removesuffix('Error')}[/]", end=": ")
+        err.print(str(error), markup=False, highlight=False, soft_wrap=True)
+        sys.exit(error.exit_code)
+    except typer.Exit as stop:
+        sys.exit(stop.exit_code)
+    except typer.Abort:
+        err.print("Stopped. What was fetched is kept; the last publication stays.")
+        sys.exit(Exit.ERROR)
+    except Exception as error:
+        # typer's own complaint about an option or argument
+        if not hasattr(error, "format_message"):
+            raise
+        error.show()  # type: ignore[attr-defined]
+        sys.exit(Exit.WRONG_USE)
+
+
+@app.command()
+def run(
+    source: Source = None,
+    select: Annotated[
+        str | None,
+        typer.Option(help='Only these assets, as Dagster selects them: "cbs/85098NED*".'),
+    ] = None,
+    data: Data = None,
+    definitions: Definitions = None,
+) -> None:
+    """Pull what the definitions need, compute, check and publish one DuckDB file.
+
+    Exit codes: 0 good, 1 error (the last publication stays), 2 wrong use, 3 published but a table
+    is quarantined or a definition could not be resolved.
+    """
+    settings = load_settings(source=source, data=data, definitions=definitions)
+    from monitor.run import Run
+
+    this = Run(settings)
+    if select is None and (note := this.unchanged_since()) is not None:
+        out.print(
+            f"Nothing changed since the run of {note['finished_at']}: CBS's tables, the "
+            "definitions and the code are the same. Nothing was done.",
+            highlight=False,
+        )
+        _print_outcome(note["summary"], Path(note["publication"]))
+        raise typer.Exit(note["exit_code"])
+    raise typer.Exit(_run_in_dagster(settings, select))
+
+
+def _run_in_dagster(settings: Settings, select: str | None) -> int:
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
+    from rich.progress import TimeElapsedColumn
+
+    with Progress(
+        SpinnerColumn(),
+        TextColumn("[bold]{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=err,
+        transient=True,
+    ) as progress:
+        task = progress.add_task("starting Dagster", total=None)
+
+        def on_event(text: str, done: int, total: int) -> None:
+            progress.update(task, description=text, completed=done, total=total)
+
+        from monitor.pipeline.headless import run as run_headless
+
+        result = run_headless(settings, select, on_event)
+    for failure in result.failures:
+        err.print(f"[bold red]{failure.where}[/]", end=": ")
+        err.print(failure.message, markup=False, highlight=False, soft_wrap=True)
+    if not result.success:
+        err.print("Not published: the last publication stays as it was.")
+        return Exit.ERROR
+    from monitor.run import Run
+
+    this = Run(settings)
+    note = this.note()
+    if note is None:  # a selection without the publication
+        out.print("Done; the selection holds no publication, so the file is as it was.")
+        return Exit.GOOD
+    _print_outcome(note["summary"], Path(note["publication"]))
+    return int(note["exit_code"])
+
+
+def _print_outcome(summary: dict[str, Any], publication: Path) -> None:
+    from rich.table import Table
+
+    if summary["synthetic"]:
+        out.print("[bold yellow]voorbeelddata (synthetisch)[/] — not one figure is CBS's.")
+    table = Table(title="Published", title_justify="left", box=None, padding=(0, 2))
+    for name in ("theme", "indicators", "cells", "with a value", "newest period", ""):
+        table.add_column(name, justify="left" if name in {"theme", ""} else "right")
+    for theme in summary["themes"]:
+        table.add_row(
+            theme["theme"],
+            f"{theme['indicators']}",
+            f"{theme['cells']:,}".replace(",", " "),
+            f"{theme['with_value']:,}".replace(",", " "),
+            theme["newest_period"] or "-",
+            "" if theme["effects"] else "[yellow]nog geen effectindicator[/]",
+        )
+    out.print(table)
+    for state, colour, text in (
+        ("quarantined", "red", "Quarantined"),
+        ("absent", "yellow", "Not in this source"),
+    ):
+        for found in summary["tables"]:
+            if found["state"] == state:
+                out.print(
+                    f"[{colour}]{text}[/] {found['table_id']}: {found['reason']} "
+                    f"({found['detail']})",
+                    highlight=False,
+                )
+    for problem in summary["problems"]:
+        out.print(problem, style="red", markup=False, highlight=False, soft_wrap=True)
+    size = publication.stat().st_size / 1e6
+    out.print(f"File: {publication} ({size:.1f} MB)", highlight=False, soft_wrap=True)
+
+
+@app.command()
+def check(
+    paths: Annotated[
+        list[Path] | None,
+        typer.Argument(help="Alleen deze bestanden of mappen; zonder: alle definities."),
+    ] = None,
+    source: Source = None,
+    definitions: Definitions = None,
+) -> None:
+    """Controleer de definities: alle fouten ineens, met bestand, regel en wat u kunt doen."""
+    from monitor.indicators.catalogue import load
+    from monitor.indicators.problems import errors, shown
+    from monitor.indicators.schema import outdated
+
+    settings = load_settings(source=source, definitions=definitions)
+    catalogue, problems = load(settings.definitions)
+    if not errors(problems):
+        from monitor.indicators.resolve import resolve
+        from monitor.run import Run
+
+        run = Run(settings, catalogue)
+        problems += resolve(catalogue, run.described(), partial=run.source.partial).problems
+    wanted = [shown(path) for path in paths or []]
+    for path, name in zip(paths or [], wanted, strict=True):
+        if not path.exists():
+            raise UsageError(f"{name} bestaat niet.")
+    problems = sorted(
+        p for p in problems if not wanted or any(p.file == w or p.file.startswith(f"{w}/") for w in wanted)
+    )
+    for problem in problems:
+        err.print(str(problem), markup=False, highlight=False, soft_wrap=True)
+    stale = outdated(settings.definitions / "schema")
+    if stale:
+        err.print(f"Verouderd: {', '.join(stale)}. Draai `monitor schema` en neem ze mee.")
+    wrong = len(errors(problems))
+    if wrong or stale:
+        err.print(f"{wrong} {'fout' if wrong == 1 else 'fouten'} in de definities.", style="red")
+        raise typer.Exit(Exit.ERROR)
+    out.print(
+        f"In orde: {len(catalogue.indicators)} indicatoren, {len(catalogue.populations)} noemers, "
+        f"{len(catalogue.series)} reeksen, {len(catalogue.themes)} thema's, "
+        f"{len(catalogue.parties)} partijen.",
+        highlight=False,
+    )
+    for theme in catalogue.themes_in_order():
+        if not catalogue.has_effect(theme.id):
+            out.print(f"Thema {theme.id}: nog geen effectindicator.", highlight=False)
+
+
+@app.command()
+def status(source: Source = None, data: Data = None, definitions: Definitions = None) -> None:
+    """Show how each CBS table stands, and what was published last."""
+    from rich.table import Table
+
+    from monitor.run import NotMaterialisedError, Run
+
+    this = Run(load_settings(source=source, data=data, definitions=definitions))
+    table = Table(box=None, padding=(0, 2))
+    for name in ("table", "state", "CBS modified", "retrieved", "rows", "asked"):
+        table.add_column(name, justify="right" if name == "rows" else "left")
+    colours = {"quarantined": "red", "absent": "yellow"}
+    details: list[str] = []
+    for table_id in this.requests:
+        try:
+            state = this.state(table_id)
+        except NotMaterialisedError:
+            table.add_row(table_id, "[yellow]never asked[/]", "", "", "", "")
+            continue
+        snapshot = state.snapshot
+        colour = colours.get(state.state, "green")
+        table.add_row(
+            table_id,
+            f"[{colour}]{state.state}[/]",
+            (state.modified or "")[:19],
+            f"{snapshot.retrieved_at:%Y-%m-%d %H:%M}" if snapshot else "-",
+            f"{snapshot.rows:,}".replace(",", " ") if snapshot else "-",
+            f"{state.asked_at:%Y-%m-%d %H:%M}",
+        )
+        if state.reason:
+            details.append(f"{table_id}: {state.reason} ({state.detail})")
+    out.print(f"Source: {this.source.label}", highlight=False)
+    out.print(table)
+    for detail in details:
+        out.print(detail, markup=False, highlight=False, soft_wrap=True)
+    note = this.note()
+    if note is None:
+        out.print("Nothing was published from this source yet: `monitor run`.")
+    else:
+        out.print(f"Published {note['finished_at']}: {note['publication']}", soft_wrap=True)
+
+
+@app.command()
+def replay(
+    path: Annotated[Path, typer.Argument(help="Folder with recordings: <table>/<Entity>.json.gz.")],
+    port: Annotated[int, typer.Option(help="Port on this machine.", min=0, max=65535)] = 8080,
+) -> None:
+    """Serve recordings as CBS's OData v3 feed, until stopped."""
+    from monitor.cbs.replay import serve
+
+    serve(path, port)
+
+
+@app.command()
+def sample(
+    path: Annotated[Path, typer.Argument(help="Folder to write the sample's recordings to.")],
+) -> None:
+    """Write the recordings of the synthetic sample: voorbeelddata (synthetisch)."""
+    from monitor.cbs.sample import write_recordings
+
+    settings = load_settings()
+    write_recordings(settings.sample, path)
+    out.print(
+        f"voorbeelddata (synthetisch): {len(list(path.glob('*/TableInfos.json.gz')))} tables in "
+        f"{path}. Serve them with `monitor replay {path}`.",
+        highlight=False,
+        soft_wrap=True,
+    )
+
+
+@app.command()
+def schema(definitions: Definitions = None) -> None:
+    """Write the JSON Schemas of the definition files, by which editors complete and explain."""
+    from monitor.indicators.schema import write_schemas
+
+    folder = load_settings(definitions=definitions).definitions / "schema"
+    changed = write_schemas(folder)
+    out.print(f"{len(changed)} changed in {folder}.", highlight=False, soft_wrap=True)

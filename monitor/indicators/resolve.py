@@ -1,0 +1,222 @@
+"""Resolving what definitions name (topics, dimensions, members) against CBS's metadata.
+
+Belongs here: finding a topic by its stem or path, demanding one member of each open dimension, and
+Dutch problems with what was probably meant.
+Does not belong here: fetching metadata (``monitor.cbs``) and computing figures (``dbt_like_sql``).
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from monitor.cbs.metadata import Dimension, TableMeta, Topic
+from monitor.errors import TableError
+from monitor.indicators.catalogue import Catalogue, PlacedTerm, topic_name, years
+from monitor.indicators.models import Indicator
+from monitor.indicators.problems import Number, Problem, or_list, suggest
+from monitor.indicators.reader import Document, Location
+
+
+@dataclass(frozen=True)
+class ResolvedTerm:
+    """A term of an indicator in one table; ``topic`` is None where it can't be had.
+
+    ``members`` is spelled as in the observations: ``"Geslacht=T001038;Leeftijd=10000"``. ``factor``
+    is the sign times the scale of CBS's unit ("x 1 000"), and 1 for a published figure.
+    """
+
+    indicator_id: str
+    major_version: int
+    part: str
+    term_no: int
+    table_id: str
+    topic: str | None
+    members: str
+    factor: int
+    year_from: int
+    year_until: int
+
+
+@dataclass(frozen=True)
+class Resolution:
+    """What resolving gives: the terms, the problems, and what the source does not hold."""
+
+    terms: list[ResolvedTerm]
+    problems: list[Problem]
+    gaps: list[tuple[str, str]]
+    """(indicator id, table id) pairs without figures because a partial source lacks the topic."""
+
+
+def resolve(
+    catalogue: Catalogue, metas: Mapping[str, TableMeta], *, partial: bool = False
+) -> Resolution:
+    """Resolve every term of every indicator.
+
+    Args:
+        catalogue: the cross-checked definitions.
+        metas: metadata by table id; a table that is not there gives terms without a topic.
+        partial: the source is a recording that holds what was collected. A topic that it lacks in
+            one table and has in another of the series is a gap then, not an error.
+
+    Returns:
+        The terms, one a table of the series; the problems (D401-D407), one a place in a file; and
+        the gaps.
+    """
+    terms: list[ResolvedTerm] = []
+    gaps: list[tuple[str, str]] = []
+    complaints: dict[_Place, list[str]] = defaultdict(list)
+    for (indicator_id, major), entry in sorted(catalogue.indicators.items()):
+        for number, placed in enumerate(catalogue.terms(entry)):
+            series = catalogue.series[placed.term.from_].model
+            found: list[str] = []
+            lacking: list[tuple[str, _Complaint]] = []
+            for table in catalogue.tables(placed.term, entry.model):
+                topic: Topic | None = None
+                meta = metas.get(table.table)
+                if meta is not None:
+                    name = topic_name(placed.term, series, table.table)
+                    topic, complaint = _find(meta, name, placed.term.members)
+                    if complaint is None:
+                        found.append(table.table)
+                    else:
+                        lacking.append((table.table, complaint))
+                terms.append(
+                    ResolvedTerm(
+                        indicator_id,
+                        major,
+                        placed.part,
+                        number,
+                        table.table,
+                        None if topic is None else topic.key,
+                        spell_members(placed.term.members),
+                        _factor(entry.model, placed, topic),
+                        max(years(table)[0], int(entry.model.valid_from)),
+                        min(years(table)[1], int(entry.model.valid_until or 9999)),
+                    )
+                )
+            for table_id, complaint in lacking:
+                if partial and found and complaint.number is Number.UNKNOWN_TOPIC:
+                    gaps.append((indicator_id, table_id))
+                else:
+                    complaints[placed.document, placed.location, complaint].append(table_id)
+    return Resolution(terms, sorted(_problems(complaints)), sorted(set(gaps)))
+
+
+def spell_members(members: Mapping[str, str]) -> str:
+    """Return dimension members as observations spell them, sorted by dimension."""
+    return ";".join(f"{key}={code}" for key, code in sorted(members.items()))
+
+
+@dataclass(frozen=True)
+class _Complaint:
+    number: Number
+    below: tuple[str, ...]
+    """Where in the term: ``("topic",)`` or ``("members", dimension)``."""
+    message: str
+    remedy: str
+
+
+def _find(
+    meta: TableMeta, name: str | tuple[str, ...], members: Mapping[str, str]
+) -> tuple[Topic | None, _Complaint | None]:
+    try:
+        _ = meta.geo
+    except TableError:
+        return None, _Complaint(
+            Number.NO_REGIONS,
+            ("from",),
+            "De tabel heeft geen dimensie met regio's.",
+            "Kies een tabel met cijfers per regio.",
+        )
+    shown = name if isinstance(name, str) else " > ".join(name)
+    candidates = meta.find_topic(name)
+    if not candidates:
+        known = (
+            [topic.stem for topic in meta.topics]
+            if isinstance(name, str)
+            else [" > ".join(topic.path) for topic in meta.topics]
+        )
+        return None, _Complaint(
+            Number.UNKNOWN_TOPIC,
+            ("topic",),
+            f'Het onderwerp "{shown}" bestaat niet.',
+            suggest(shown, known, "Zoek het onderwerp op bij de tabel in StatLine."),
+        )
+    if len(candidates) > 1:
+        paths = [" > ".join(topic.path) for topic in candidates]
+        return None, _Complaint(
+            Number.AMBIGUOUS_TOPIC,
+            ("topic",),
+            f'Het onderwerp "{shown}" komt {len(candidates)} keer voor.',
+            f"Schrijf het pad, een titel per regel: {or_list(paths)}.",
+        )
+    topic = candidates[0]
+    if not topic.numeric:
+        return None, _Complaint(
+            Number.TEXT_TOPIC,
+            ("topic",),
+            f'Het onderwerp "{shown}" bevat tekst, geen cijfers.',
+            "Kies een onderwerp met cijfers.",
+        )
+    complaint = _check_members({d.key: d for d in meta.others}, members)
+    return (topic, None) if complaint is None else (None, complaint)
+
+
+def _check_members(
+    dimensions: Mapping[str, Dimension], members: Mapping[str, str]
+) -> _Complaint | None:
+    for key, code in members.items():
+        if key not in dimensions:
+            return _Complaint(
+                Number.UNKNOWN_DIMENSION,
+                ("members", key),
+                f'De dimensie "{key}" bestaat niet, of is regio of periode.',
+                suggest(
+                    key, dimensions, f"Deze dimensies zijn er: {', '.join(dimensions) or '-'}."
+                ),
+            )
+        known = dimensions[key].members
+        if code not in known:
+            by_name = {**{m.title: c for c, m in known.items()}, **{c: c for c in known}}
+            meant = suggest(code, by_name)
+            total = next((c for c, m in known.items() if m.title.startswith("Totaal")), None)
+            hint = f'De code voor "Totaal" is "{total}".' if total else "Zoek de code op bij CBS."
+            return _Complaint(
+                Number.UNKNOWN_MEMBER,
+                ("members", key),
+                f'De code "{code}" bestaat niet in de dimensie "{key}".',
+                meant or hint,
+            )
+    for key, dimension in dimensions.items():
+        if key not in members:
+            some = [f"{m.code} ({m.title})" for m in list(dimension.members.values())[:3]]
+            return _Complaint(
+                Number.OPEN_DIMENSION,
+                ("members",),
+                f'Voor de dimensie "{key}" is geen code gekozen.',
+                f"Kies er een onder members, bijvoorbeeld {or_list(some)}.",
+            )
+    return None
+
+
+def _factor(indicator: Indicator, placed: PlacedTerm, topic: Topic | None) -> int:
+    if topic is None or indicator.measure.kind == "published":
+        return 1
+    return topic.unit.scale * (-1 if placed.term.sign == "minus" else 1)
+
+
+_Place = tuple[Document, Location, _Complaint]
+
+
+def _problems(complaints: Mapping[_Place, list[str]]) -> Iterator[Problem]:
+    for (document, location, complaint), found in complaints.items():
+        table_ids = sorted(set(found))  # a population's terms are resolved once an indicator
+        tables = ("tabel " if len(table_ids) == 1 else "de tabellen ") + ", ".join(table_ids)
+        yield document.problem(
+            complaint.number,
+            (*location, *complaint.below),
+            f"In {tables}: {complaint.message}",
+            complaint.remedy,
+        )

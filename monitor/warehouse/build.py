@@ -1,0 +1,148 @@
+"""Running the SQL models with DuckDB: each becomes one Parquet table.
+
+Belongs here: the order, the inputs as views, the comparison of columns with the documented ones.
+Does not belong here: SQL (``dbt_like_sql``), reading its heads (``sqlmodels``), publishing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from monitor.warehouse.sqlmodels import INPUT, SqlModel, SqlModelError
+from monitor.warehouse.store import Stored, file_sha256, keep
+
+if TYPE_CHECKING:
+    import duckdb
+
+PARQUET = "FORMAT parquet, COMPRESSION zstd, PARQUET_VERSION v2"
+
+
+def parquet_of(tables: Path, table_id: str) -> Path:
+    """Return where a table lies: ``<tables>/<schema>/<name>.parquet``."""
+    schema, name = table_id.split(".")
+    return tables / schema / f"{name}.parquet"
+
+
+def build(
+    model: SqlModel, tables: Path, observations: Sequence[Path], engine: str | None = None
+) -> Stored:
+    """Run one model and keep its table.
+
+    Args:
+        model: the model; every table it reads must have been built before.
+        tables: folder of the Parquet tables.
+        observations: the observation files of the CBS tables, read as ``input.observations``.
+        engine: version of DuckDB, part of the fingerprint; None takes the installed one.
+
+    Returns:
+        The Parquet file, ordered by the model's key.
+
+    Raises:
+        SqlModelError: DuckDB refuses the SQL, the output columns differ from the documented ones,
+            or the key is not unique.
+    """
+    import duckdb
+
+    files = {name: _files(name, tables, observations) for name in model.upstream}
+    made_from = {
+        f"{name}/{i}": _known_sha256(path)
+        for name, paths in files.items()
+        for i, path in enumerate(paths)
+    }
+    made_from |= {"sql": model.text, "duckdb": engine or duckdb.__version__}
+
+    def write(out: Path) -> None:
+        with duckdb.connect() as connection:
+            for name, paths in files.items():
+                view(connection, name, paths)
+            try:
+                _compare_columns(connection, model)
+                order = ", ".join(f'"{column}"' for column in model.key)
+                connection.execute(
+                    f"COPY (SELECT * FROM ({model.text}\n) ORDER BY {order}) "
+                    f"TO {quoted(out)} ({PARQUET})"
+                ).fetchall()
+                _check_key(connection, model, out)
+            except duckdb.Error as error:
+                raise SqlModelError(f"{model.path}: {error}") from None
+
+    return keep(parquet_of(tables, model.id), made_from, write)
+
+
+def view(connection: duckdb.DuckDBPyConnection, table_id: str, paths: Sequence[Path]) -> None:
+    """Make Parquet files readable as a view ``schema.name``."""
+    schema, name = table_id.split(".")
+    connection.execute(f'CREATE SCHEMA IF NOT EXISTS "{schema}"')
+    listed = ", ".join(quoted(path) for path in paths)
+    connection.execute(f'CREATE VIEW "{schema}"."{name}" AS FROM read_parquet([{listed}])')
+
+
+def quoted(path: Path) -> str:
+    """Return a path as an SQL string."""
+    return "'" + str(path).replace("'", "''") + "'"
+
+
+def input_schemas(
+    model: SqlModel, tables: Path, observations: Sequence[Path]
+) -> dict[str, dict[str, str]]:
+    """Return columns and types, by table id, of every table that a model reads."""
+    import duckdb
+
+    with duckdb.connect() as connection:
+        found: dict[str, dict[str, str]] = {}
+        for name in model.upstream:
+            view(connection, name, _files(name, tables, observations))
+            rows = connection.execute(f"DESCRIBE {name}").fetchall()
+            found[name] = {row[0]: row[1] for row in rows}
+    return found
+
+
+def _files(table_id: str, tables: Path, observations: Sequence[Path]) -> list[Path]:
+    paths = list(observations) if table_id == f"{INPUT}.observations" else []
+    paths = paths or [parquet_of(tables, table_id)]
+    for path in paths:
+        if not path.exists():
+            raise SqlModelError(f"{table_id} was not built yet: materialise it first ({path}).")
+    return paths
+
+
+def _known_sha256(path: Path) -> str:
+    """Return a file's hash; the store's note beside it saves reading a large file again."""
+    import json
+
+    note = path.with_suffix(".json")
+    if note.exists():
+        known = json.loads(note.read_text(encoding="utf-8"))
+        if known.get("size") == path.stat().st_size:
+            return str(known["sha256"])
+    return file_sha256(path)
+
+
+def _compare_columns(connection: duckdb.DuckDBPyConnection, model: SqlModel) -> None:
+    found = [(row[0], row[1]) for row in connection.execute(f"DESCRIBE {model.text}").fetchall()]
+    documented = [(column.name, column.type) for column in model.columns]
+    if found != documented:
+        differing = [f"{f[0]} {f[1]}" for f in found if f not in documented] or [
+            "(same columns, other order)"
+        ]
+        wanted = [f"{d[0]} {d[1]}" for d in documented if d not in found]
+        raise SqlModelError(
+            f"{model.path}: the columns differ from the documented ones. "
+            f"Query: {', '.join(differing)}. Head: {', '.join(wanted) or '-'}."
+        )
+
+
+def _check_key(connection: duckdb.DuckDBPyConnection, model: SqlModel, file: Path) -> None:
+    """Refuse two rows with one key: the file is ordered by it, so neighbours tell."""
+    key = f"row({', '.join(model.key)})"
+    double = connection.execute(
+        f"SELECT key FROM (SELECT {key} AS key, lag({key}) OVER () AS previous "
+        f"FROM read_parquet({quoted(file)})) WHERE key = previous LIMIT 1"
+    ).fetchall()
+    if double:
+        raise SqlModelError(
+            f"{model.path}: the key ({', '.join(model.key)}) is not unique: {double[0][0]} "
+            "stands there more than once."
+        )

@@ -1,0 +1,209 @@
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import signal
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from monitor.cbs.archive import Archive, ArchiveError, Asked, Selection
+from monitor.errors import TableError
+
+TABLE = "99999NED"
+MOMENT = datetime(2026, 11, 22, 6, tzinfo=UTC)
+PAGE = gzip.compress(b'{"odata.metadata":"x","value":[{"ID":0,"RegioS":"NL01  "}]}', mtime=0)
+
+
+def store(archive, identity="a" * 64, moment=MOMENT, selection=Selection(), pages=(PAGE,)):  # noqa: B008
+    with archive.writer(TABLE) as writer:
+        writer.entity("RegioS", [{"Key": "NL01  ", "Title": "Nederland – geheel"}])
+        for page in pages:
+            writer.page(page, 1)
+        return writer.commit(identity, moment, "2024-10-31T02:00:00", selection)
+
+
+def test_an_empty_archive_has_no_snapshots(tmp_path):
+    archive = Archive(tmp_path / "archive")
+    assert archive.latest(TABLE) is None
+    assert archive.snapshots(TABLE) == []
+    assert archive.asked(TABLE) is None
+    assert not (tmp_path / "archive").exists()
+
+
+def test_a_snapshot_reads_back_what_was_answered(tmp_path):
+    selection = Selection({"RegioS": ("NL01", "GM0014")}, partial=True)
+    other = gzip.compress(b'{"value":[]}', mtime=0)
+    written = store(Archive(tmp_path), selection=selection, pages=[PAGE, other])
+    read = Archive(tmp_path).latest(TABLE)
+    assert read == written
+    assert (read.id, read.identity, read.rows) == ("a" * 16, "a" * 64, 2)
+    assert (read.retrieved_at, read.modified) == (MOMENT, "2024-10-31T02:00:00")
+    assert read.selection == selection
+    assert list(read.pages()) == [gzip.decompress(PAGE), b'{"value":[]}']
+    assert read.entities() == {"RegioS": [{"Key": "NL01  ", "Title": "Nederland – geheel"}]}
+
+
+def test_pages_lie_there_verbatim_under_a_name_that_sorts_by_time(tmp_path):
+    folder = store(Archive(tmp_path)).folder
+    assert folder == tmp_path / TABLE / f"20261122T060000Z-{'a' * 16}"
+    assert (folder / "UntypedDataSet.0.json.gz").read_bytes() == PAGE
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "RegioS.0.json.gz",
+        "UntypedDataSet.0.json.gz",
+        "manifest.json",
+    ]
+    manifest = json.loads((folder / "manifest.json").read_text())
+    assert manifest["table"] == TABLE
+    assert manifest["selection"] == {"select": {}, "partial": False}
+    assert [page["file"] for page in manifest["pages"]] == [
+        "RegioS.0.json.gz",
+        "UntypedDataSet.0.json.gz",
+    ]
+
+
+def test_more_than_ten_pages_stay_in_order(tmp_path):
+    pages = [gzip.compress(b'{"value":[%d]}' % number, mtime=0) for number in range(12)]
+    read = list(store(Archive(tmp_path), pages=pages).pages())
+    assert read == [b'{"value":[%d]}' % number for number in range(12)]
+
+
+def test_snapshots_come_oldest_first_also_when_the_clock_stands_still(tmp_path):
+    archive = Archive(tmp_path)
+    contents = ["f" * 64, "b" * 64, "f" * 64, "0" * 64]
+    for identity in contents:
+        store(archive, identity)
+    store(archive, "1" * 64, MOMENT + timedelta(seconds=1))
+    store(archive, "2" * 64, MOMENT - timedelta(days=1))
+    found = [snapshot.identity for snapshot in archive.snapshots(TABLE)]
+    assert found == ["2" * 64, *contents, "1" * 64]
+    assert archive.latest(TABLE).identity == "1" * 64
+
+
+def test_nothing_is_visible_before_the_commit_or_without_one(tmp_path):
+    archive = Archive(tmp_path)
+    with archive.writer(TABLE) as writer:
+        writer.page(PAGE, 1)
+        assert archive.snapshots(TABLE) == []
+        assert archive.latest(TABLE) is None
+    assert archive.snapshots(TABLE) == []
+    assert list((tmp_path / TABLE).iterdir()) == []
+
+
+def test_a_killed_writer_leaves_nothing_visible_and_is_cleaned_up_by_the_next(tmp_path):
+    program = f"""
+import sys, time
+from pathlib import Path
+from monitor.cbs.archive import Archive
+with Archive(Path({str(tmp_path)!r})).writer({TABLE!r}) as writer:
+    writer.page(b"half a page", 1)
+    print("writing", flush=True)
+    time.sleep(60)
+"""
+    archive = Archive(tmp_path)
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE) as process:
+        assert process.stdout.readline() == b"writing\n"
+        # Alive, it is left alone.
+        store(archive)
+        assert len(list((tmp_path / TABLE).glob(".writing-*"))) == 1
+        os.kill(process.pid, signal.SIGKILL)
+    assert [snapshot.identity for snapshot in archive.snapshots(TABLE)] == ["a" * 64]
+    assert len(list((tmp_path / TABLE).glob(".writing-*"))) == 1
+    with archive.writer(TABLE):
+        assert len(list((tmp_path / TABLE).glob(".writing-*"))) == 1
+    assert list((tmp_path / TABLE).glob(".writing-*")) == []
+
+
+def test_a_commit_killed_at_any_step_leaves_a_whole_snapshot_or_none(tmp_path):
+    program = f"""
+import os, sys
+from pathlib import Path
+from monitor.cbs import archive as room
+steps = int(sys.argv[1])
+def dies(function):
+    def wrapped(*arguments, **named):
+        global steps
+        if steps == 0:
+            os.kill(os.getpid(), 9)
+        steps -= 1
+        return function(*arguments, **named)
+    return wrapped
+room._flush = dies(room._flush)
+Path.rename = dies(Path.rename)
+Path.write_text = dies(Path.write_text)
+Path.write_bytes = dies(Path.write_bytes)
+with room.Archive(Path({str(tmp_path)!r})).writer({TABLE!r}) as writer:
+    for number in range(3):
+        writer.page({PAGE!r}, 1)
+    moment = room.datetime.fromisoformat({MOMENT.isoformat()!r})
+    writer.commit(sys.argv[2], moment, None, room.Selection())
+"""
+    archive = Archive(tmp_path)
+    ended = 1
+    step = 0
+    while ended != 0:
+        before = len(archive.snapshots(TABLE))
+        arguments = [sys.executable, "-c", program, str(step), f"{step:064}"]
+        ended = subprocess.run(arguments, check=False).returncode
+        assert ended in (0, -signal.SIGKILL)
+        snapshots = archive.snapshots(TABLE)
+        assert len(snapshots) - before in ((0, 1) if ended else (1,))
+        for snapshot in snapshots:
+            assert len(list(snapshot.pages())) == snapshot.rows == 3
+        step += 1
+    assert step > 8
+
+
+def test_a_page_that_was_changed_afterwards_is_noticed(tmp_path):
+    snapshot = store(Archive(tmp_path))
+    (snapshot.folder / "UntypedDataSet.0.json.gz").write_bytes(gzip.compress(b"{}"))
+    with pytest.raises(ArchiveError, match="not the bytes that were archived"):
+        list(snapshot.pages())
+    (snapshot.folder / "UntypedDataSet.0.json.gz").unlink()
+    with pytest.raises(ArchiveError, match=f"{TABLE}: .*No such file"):
+        list(snapshot.pages())
+
+
+@pytest.mark.parametrize("content", ["{", "{}", '{"table": 1, "selection": []}'])
+def test_a_damaged_manifest_is_told_with_what_to_do(tmp_path, content):
+    snapshot = store(Archive(tmp_path))
+    (snapshot.folder / "manifest.json").write_text(content)
+    with pytest.raises(ArchiveError, match="Remove its folder") as failure:
+        Archive(tmp_path).latest(TABLE)
+    assert failure.value.table_id == TABLE
+
+
+@pytest.mark.parametrize("name", ["../outside", "a/b", "", "."])
+def test_a_name_that_leads_elsewhere_is_refused(tmp_path, name):
+    archive = Archive(tmp_path)
+    with pytest.raises(TableError, match="no name of a table or entity"):
+        archive.latest(name)
+    refused = pytest.raises(TableError, match="no name of a table or entity")
+    with archive.writer(TABLE) as writer, refused:
+        writer.entity(name, [])
+
+
+def test_the_newest_refused_answer_is_at_hand_but_no_snapshot(tmp_path):
+    archive = Archive(tmp_path)
+    for reason in ("unknown mark", "unknown period"):
+        with archive.writer(TABLE) as writer:
+            writer.page(PAGE, 1)
+            writer.refuse(reason)
+    refused = tmp_path / TABLE / ".refused"
+    assert json.loads((refused / "manifest.json").read_text())["refused"] == "unknown period"
+    assert (refused / "UntypedDataSet.0.json.gz").read_bytes() == PAGE
+    assert archive.snapshots(TABLE) == []
+
+
+def test_the_last_word_of_a_source_is_remembered(tmp_path):
+    archive = Archive(tmp_path)
+    for modified in ("2024-10-31T02:00:00", None):
+        asked = Asked(MOMENT, modified, "20261122T060000Z-aaaa")
+        archive.note_asked(TABLE, asked)
+        assert archive.asked(TABLE) == asked
+    (tmp_path / TABLE / "asked.json").write_text("{")
+    assert archive.asked(TABLE) is None
+    assert [path.name for path in (tmp_path / TABLE).iterdir()] == ["asked.json"]

@@ -1,0 +1,117 @@
+import re
+
+import pytest
+
+from monitor.errors import UsageError
+from monitor.indicators.catalogue import load, load_or_raise
+from monitor.indicators.problems import DefinitionsError, Number
+
+from .conftest import Definitions
+
+INDICATOR = "indicators/jongeren.v1.yaml"
+
+
+def test_a_good_folder_has_no_problems(definitions: Definitions) -> None:
+    catalogue, problems = load(definitions.folder)
+    assert problems == []
+    assert set(catalogue.indicators) == {("jongeren", 1)}
+
+
+def test_the_tables_to_ask_for_follow_from_the_definitions(definitions: Definitions) -> None:
+    assert [r.table_id for r in load_or_raise(definitions.folder).requests()] == [
+        "T2020NED",
+        "T2021NED",
+    ]
+    definitions.change(INDICATOR, 'valid_from: "2020"', 'valid_from: "2021"')
+    assert [(r.table_id, r.period) for r in load_or_raise(definitions.folder).requests()] == [
+        ("T2021NED", "2021")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "number", "line", "hint"),
+    [
+        (INDICATOR, "theme: veilig-opgroeien", "theme: veilig-opgroeie", Number.UNKNOWN_THEME, 6, '"veilig-opgroeien"'),
+        (INDICATOR, "contact: vng", "contact: vgn", Number.UNKNOWN_PARTY, 25, '"vng"'),
+        (INDICATOR, "national: [vws]", "national: [vng]", Number.WRONG_SIDE, 25, '"municipal"'),
+        (INDICATOR, "from: kern", "from: kerm", Number.UNKNOWN_SERIES, 17, '"kern"'),
+        (INDICATOR, "population: inwoners", "population: inwonrs", Number.UNKNOWN_POPULATION, 18, '"inwoners"'),
+        (INDICATOR, "version: 1}", "version: 2}", Number.UNKNOWN_POPULATION, 18, '"inwoners"'),
+        (INDICATOR, "kind: effect", "kind: effects", Number.WRONG_VALUE, 7, "'use'"),
+        (INDICATOR, "purpose: Een gesprek tussen gemeenten en Rijk.\n", "", Number.MISSING_FIELD, 1, '"purpose:"'),
+        (INDICATOR, "direction: neutral", "dirction: neutral", Number.UNKNOWN_FIELD, 11, '"direction"'),
+        (INDICATOR, "rounding: half_up", "rounding: halfup", Number.WRONG_VALUE, 20, "'half_up'"),
+        (INDICATOR, "kind: ratio", "kind: rato", Number.WRONG_VALUE, 14, "'ratio'"),
+        (INDICATOR, "date: 2026-11-01,", "date: gisteren,", Number.WRONG_VALUE, 28, "2026-11-01"),
+        (INDICATOR, 'valid_from: "2020"', 'valid_from: "2031"', Number.NO_TABLE_FOR_PERIOD, 4, "reeks"),
+        (INDICATOR, "id: jongeren", "id: jeugd", Number.FILE_NAME, 1, '"jeugd.v1.yaml"'),
+        ("series/kern.yaml", 'period: "2021"', 'period: "2020"', Number.OVERLAPPING_TABLES, 6, "valid_from"),
+        ("populations/inwoners.v1.yaml", "from: kern", "from: kerm", Number.UNKNOWN_SERIES, 8, '"kern"'),
+    ],
+)  # fmt: skip
+def test_an_error_tells_its_line_its_number_and_what_was_meant(
+    definitions: Definitions, name: str, old: str, new: str, number: Number, line: int, hint: str
+) -> None:
+    definitions.change(name, old, new)
+    _, problems = load(definitions.folder)
+    found = [(p.number, p.line) for p in problems if p.file.endswith(name)]
+    assert (number, line) in found
+    assert any(hint in p.remedy for p in problems if p.number is number)
+
+
+def test_all_errors_come_at_once(definitions: Definitions) -> None:
+    definitions.change(INDICATOR, "theme: veilig-opgroeien", "theme: x")
+    definitions.change(INDICATOR, "contact: vng", "contact: y")
+    definitions.change("populations/inwoners.v1.yaml", "contact: vng", "contact: z")
+    definitions.write("series/stuk.yaml", "id: [")
+    with pytest.raises(DefinitionsError) as caught:
+        load_or_raise(definitions.folder)
+    assert {p.number for p in caught.value.problems} == {
+        Number.UNKNOWN_THEME,
+        Number.UNKNOWN_PARTY,
+        Number.UNREADABLE,
+    }
+    assert "4 fouten in de definities." in str(caught.value)
+
+
+def test_a_problem_prints_as_file_line_number_and_message(definitions: Definitions) -> None:
+    definitions.change(INDICATOR, "theme: veilig-opgroeien", "theme: veilig")
+    _, problems = load(definitions.folder)
+    assert re.search(
+        r'jongeren\.v1\.yaml:6: D303 fout: Het thema "veilig" bestaat niet\. ', str(problems[0])
+    )
+
+
+def test_the_same_definition_in_two_files_is_an_error(definitions: Definitions) -> None:
+    text = (definitions.folder / INDICATOR).read_text(encoding="utf-8")
+    definitions.write("indicators/kopie.v1.yaml", text)
+    _, problems = load(definitions.folder)
+    assert {p.number for p in problems} == {Number.DOUBLE_ID, Number.FILE_NAME}
+
+
+def test_one_wrong_item_of_a_list_is_one_problem(definitions: Definitions) -> None:
+    definitions.change(INDICATOR, "date: 2026-11-01,", "date: gisteren,")
+    _, problems = load(definitions.folder)
+    assert [p.line for p in problems] == [28]
+
+
+def test_two_series_can_not_ask_different_parts_of_one_table(definitions: Definitions) -> None:
+    text = (definitions.folder / "series/kern.yaml").read_text(encoding="utf-8")
+    definitions.write(
+        "series/ander.yaml", text.replace("id: kern", "id: ander") + "select: {Sexe: [A]}\n"
+    )
+    _, problems = load(definitions.folder)
+    assert {p.number for p in problems} == {Number.CONFLICTING_TABLE}
+
+
+def test_a_code_outside_the_selection_of_the_series_is_an_error(definitions: Definitions) -> None:
+    definitions.change("series/kern.yaml", "tables:", "select: {Geslacht: [T001038]}\ntables:")
+    definitions.change(INDICATOR, "topic: Jongeren}", 'topic: Jongeren, members: {Geslacht: "3000"}}')
+    _, problems = load(definitions.folder)
+    assert [(p.number, p.line) for p in problems] == [(Number.UNKNOWN_MEMBER, 17)]
+    assert '"T001038"' in problems[0].remedy
+
+
+def test_a_folder_without_definitions_is_wrong_use(tmp_path: object) -> None:
+    with pytest.raises(UsageError, match="MONITOR_DEFINITIONS"):
+        load(tmp_path / "nowhere")  # type: ignore[operator]
