@@ -15,7 +15,7 @@ import typer
 from rich.console import Console
 
 from monitor.errors import Exit, MonitorError, UsageError
-from monitor.settings import Settings, load_settings
+from monitor.settings import load_settings
 
 if TYPE_CHECKING:
     from monitor.run import Run
@@ -45,7 +45,6 @@ def main() -> None:
     try:
         app(standalone_mode=False)
     except MonitorError as error:
-        err.print(f"[bold red]{type(error).__name__.removesuffix('Error')}[/]", end=": ")
         err.print(str(error), markup=False, highlight=False, soft_wrap=True)
         sys.exit(error.exit_code)
     except typer.Exit as stop:
@@ -66,7 +65,10 @@ def run(
     source: Source = None,
     select: Annotated[
         str | None,
-        typer.Option(help='Only these assets, as Dagster selects them: "cbs/85098NED*".'),
+        typer.Option(
+            help="Only these assets, as Dagster selects them: cbs/85098NED, "
+            'key:"cbs/85098NED"+ (and all that follows from it), group:outcomes.'
+        ),
     ] = None,
     data: Data = None,
     definitions: Definitions = None,
@@ -81,87 +83,109 @@ def run(
 
     this = Run(settings)
     if select is None and (note := this.unchanged_since()) is not None:
-        out.print(
-            f"Nothing changed since the run of {note['finished_at']}: CBS's tables, the "
-            "definitions and the code are the same. Nothing was done.",
-            highlight=False,
+        _say(
+            f"Nothing changed since the run of {note['finished_at']}: the tables, the definitions "
+            "and the code are the same. Nothing was done."
         )
         _print_outcome(note["summary"], Path(note["publication"]))
         raise typer.Exit(note["exit_code"])
-    raise typer.Exit(_run_in_dagster(settings, select))
+    raise typer.Exit(_run_in_dagster(this, select))
 
 
-def _run_in_dagster(settings: Settings, select: str | None) -> int:
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
-    from rich.progress import TimeElapsedColumn
+def _run_in_dagster(this: Run, select: str | None) -> int:
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        SpinnerColumn,
+        TextColumn,
+        TimeElapsedColumn,
+    )
 
-    with Progress(
+    columns = (
         SpinnerColumn(),
-        TextColumn("[bold]{task.description}"),
+        TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
-        console=err,
-        transient=True,
-    ) as progress:
-        task = progress.add_task("starting Dagster", total=None)
+    )
+    with Progress(*columns, console=err, transient=True) as progress:
+        # every table and model, and observations, regions, definitions, publication
+        total = len(this.requests) + len(this.models) + 4 if select is None else None
+        task = progress.add_task("starting Dagster", total=total)
 
-        def on_event(text: str, done: int, total: int) -> None:
-            progress.update(task, description=text, completed=done, total=total)
+        def on_event(event: Event) -> None:
+            rows = f" {_grouped(event.rows)} rows" if event.rows else ""
+            progress.update(
+                task,
+                description=f"{event.asset}{rows}",
+                advance=event.kind in {"finished", "failed"},
+            )
 
+        from monitor.pipeline.headless import Event
         from monitor.pipeline.headless import run as run_headless
 
-        result = run_headless(settings, select, on_event)
-    for failure in result.failures:
-        err.print(f"[bold red]{failure.where}[/]", end=": ")
-        err.print(failure.message, markup=False, highlight=False, soft_wrap=True)
+        result = run_headless(this.settings, select, on_event)
+    for failure in result.failed:
+        unforeseen = "" if failure.expected else " (a defect: `make dev` shows where)"
+        _complain(failure.asset, f"{failure.message}{unforeseen}")
+    for check in result.failed_checks:
+        if check.blocking:
+            _complain(f"{check.asset}, check {check.check}", check.message)
     if not result.success:
         err.print("Not published: the last publication stays as it was.")
         return Exit.ERROR
-    from monitor.run import Run
-
-    this = Run(settings)
     note = this.note()
-    if note is None:  # a selection without the publication
-        out.print("Done; the selection holds no publication, so the file is as it was.")
+    if note is None or "publication" not in result.made:
+        out.print(f"Made {len(result.made)} assets; the published file is as it was.")
         return Exit.GOOD
     _print_outcome(note["summary"], Path(note["publication"]))
     return int(note["exit_code"])
+
+
+def _complain(where: str, message: str) -> None:
+    err.print(where, style="bold red", markup=False, highlight=False, end=": ")
+    err.print(message, markup=False, highlight=False, soft_wrap=True)
 
 
 def _print_outcome(summary: dict[str, Any], publication: Path) -> None:
     from rich.table import Table
 
     if summary["synthetic"]:
-        out.print("[bold yellow]voorbeelddata (synthetisch)[/] — not one figure is CBS's.")
-    table = Table(title="Published", title_justify="left", box=None, padding=(0, 2))
-    for name in ("theme", "indicators", "cells", "with a value", "newest period", ""):
-        table.add_column(name, justify="left" if name in {"theme", ""} else "right")
+        out.print("[bold yellow]voorbeelddata (synthetisch)[/]: not one figure is CBS's.")
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for name in ("theme", "indicators", "cells", "with a value", "newest"):
+        table.add_column(name, justify="left" if name == "theme" else "right", no_wrap=True)
     for theme in summary["themes"]:
         table.add_row(
             theme["theme"],
             f"{theme['indicators']}",
-            f"{theme['cells']:,}".replace(",", " "),
-            f"{theme['with_value']:,}".replace(",", " "),
+            _grouped(theme["cells"]),
+            _grouped(theme["with_value"]),
             theme["newest_period"] or "-",
-            "" if theme["effects"] else "[yellow]nog geen effectindicator[/]",
         )
     out.print(table)
-    for state, colour, text in (
-        ("quarantined", "red", "Quarantined"),
-        ("absent", "yellow", "Not in this source"),
-    ):
-        for found in summary["tables"]:
-            if found["state"] == state:
-                out.print(
-                    f"[{colour}]{text}[/] {found['table_id']}: {found['reason']} "
-                    f"({found['detail']})",
-                    highlight=False,
-                )
+    without = [theme["theme"] for theme in summary["themes"] if not theme["effects"]]
+    if without:
+        _say(f"Nog geen effectindicator: {', '.join(without)}.", "yellow")
+    absent = [t["table_id"] for t in summary["tables"] if t["state"] == "absent"]
+    if absent:
+        _say(f"Not in this recording, so not available: {', '.join(absent)}.", "yellow")
+    for found in summary["tables"]:
+        if found["state"] == "quarantined":
+            _say(f"Quarantined: {found['table_id']}: {found['reason']} ({found['detail']})", "red")
     for problem in summary["problems"]:
-        out.print(problem, style="red", markup=False, highlight=False, soft_wrap=True)
+        _say(problem, "red")
     size = publication.stat().st_size / 1e6
-    out.print(f"File: {publication} ({size:.1f} MB)", highlight=False, soft_wrap=True)
+    _say(f"File: {publication} ({size:.1f} MB)")
+
+
+def _grouped(number: int) -> str:
+    return f"{number:,}".replace(",", " ")
+
+
+def _say(text: str, style: str | None = None) -> None:
+    out.print(text, style=style, markup=False, highlight=False, soft_wrap=True)
 
 
 @app.command()
@@ -191,7 +215,9 @@ def check(
         if not path.exists():
             raise UsageError(f"{name} bestaat niet.")
     problems = sorted(
-        p for p in problems if not wanted or any(p.file == w or p.file.startswith(f"{w}/") for w in wanted)
+        p
+        for p in problems
+        if not wanted or any(p.file == w or p.file.startswith(f"{w}/") for w in wanted)
     )
     for problem in problems:
         err.print(str(problem), markup=False, highlight=False, soft_wrap=True)
@@ -221,38 +247,37 @@ def status(source: Source = None, data: Data = None, definitions: Definitions = 
     from monitor.run import NotMaterialisedError, Run
 
     this = Run(load_settings(source=source, data=data, definitions=definitions))
-    table = Table(box=None, padding=(0, 2))
-    for name in ("table", "state", "CBS modified", "retrieved", "rows", "asked"):
-        table.add_column(name, justify="right" if name == "rows" else "left")
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for name in ("table", "state", "rows", "content of", "asked", "CBS's word"):
+        table.add_column(name, justify="right" if name == "rows" else "left", no_wrap=True)
     colours = {"quarantined": "red", "absent": "yellow"}
-    details: list[str] = []
+    complaints: list[str] = []
     for table_id in this.requests:
         try:
             state = this.state(table_id)
         except NotMaterialisedError:
-            table.add_row(table_id, "[yellow]never asked[/]", "", "", "", "")
+            table.add_row(table_id, "[yellow]never asked[/]")
             continue
         snapshot = state.snapshot
-        colour = colours.get(state.state, "green")
         table.add_row(
             table_id,
-            f"[{colour}]{state.state}[/]",
-            (state.modified or "")[:19],
+            f"[{colours.get(state.state, 'green')}]{state.state}[/]",
+            _grouped(snapshot.rows) if snapshot else "-",
             f"{snapshot.retrieved_at:%Y-%m-%d %H:%M}" if snapshot else "-",
-            f"{snapshot.rows:,}".replace(",", " ") if snapshot else "-",
             f"{state.asked_at:%Y-%m-%d %H:%M}",
+            (state.modified or "-")[:10],
         )
-        if state.reason:
-            details.append(f"{table_id}: {state.reason} ({state.detail})")
-    out.print(f"Source: {this.source.label}", highlight=False)
+        if state.state == "quarantined":
+            complaints.append(f"{table_id}: {state.reason} ({state.detail})")
+    _say(f"Source: {this.source.label}")
     out.print(table)
-    for detail in details:
-        out.print(detail, markup=False, highlight=False, soft_wrap=True)
+    for complaint in complaints:
+        _say(complaint, "red")
     note = this.note()
     if note is None:
-        out.print("Nothing was published from this source yet: `monitor run`.")
+        _say("Nothing was published from this source yet: `monitor run`.")
     else:
-        out.print(f"Published {note['finished_at']}: {note['publication']}", soft_wrap=True)
+        _say(f"Published {note['finished_at']}: {note['publication']}")
 
 
 @app.command()

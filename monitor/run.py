@@ -7,6 +7,7 @@ Does not belong here: the work itself, and printing.
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import json
 from collections.abc import Callable, Mapping
@@ -15,7 +16,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from monitor.errors import Exit, MonitorError
+from monitor.errors import Exit, MonitorError, TableError
 from monitor.indicators.catalogue import Catalogue, load_or_raise
 from monitor.settings import Settings, Workspace
 from monitor.warehouse.sqlmodels import SqlModel, load_models
@@ -148,6 +149,19 @@ class Run:
                 f"Tables {', '.join(made_up)} are synthetic and the others are not: the two are "
                 f"never mixed. Empty {self.workspace.folder} or choose another source."
             )
+        return metas
+
+    def described(self) -> dict[str, TableMeta]:
+        """Ask the source what each needed table says about itself, without rows and archive.
+
+        A table that the source does not have, or describes badly, is left out: a run tells why.
+        """
+        from monitor.cbs.metadata import build_meta
+
+        metas = {}
+        for table_id, request in self.requests.items():
+            with contextlib.suppress(TableError):
+                metas[table_id] = build_meta(self.source.describe(table_id, request.host))
         return metas
 
     @property

@@ -4,7 +4,7 @@
 --   table_id      VARCHAR    not null  Nummer van de tabel bij CBS.
 --   title         VARCHAR              Titel van de tabel.
 --   state         VARCHAR    not null  in (good, quarantined, absent)  good: bruikbaar. quarantined: de nieuwe levering is niet bruikbaar. absent: de bron bevat deze tabel niet.
---   reason        VARCHAR              Waarom een tabel in quarantaine staat.
+--   reason        VARCHAR              Waarom een tabel in quarantaine staat, of niet in de bron.
 --   detail        VARCHAR              De technische melding daarbij.
 --   snapshot      VARCHAR              Momentopname die nu wordt gebruikt; leeg als er geen is.
 --   retrieved_at  TIMESTAMP            Wanneer die is opgehaald (UTC).

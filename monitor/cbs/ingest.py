@@ -23,7 +23,6 @@ from monitor.cbs.client import CbsFault, EmptyTable, NotOffered
 from monitor.cbs.metadata import Row, TableMeta, build_meta
 from monitor.cbs.observations import AreaCodes, write_observations
 from monitor.cbs.recording import RecordingWriter, identity, rebuild
-from monitor.cbs.text import stem
 from monitor.errors import TableError
 
 if TYPE_CHECKING:
@@ -145,7 +144,8 @@ class _Way:
 
     @property
     def selection(self) -> Selection:
-        return Selection(self.request.select, self.source.partial)
+        select = {key: tuple(codes) for key, codes in self.request.select.items()}
+        return Selection(select, self.source.partial)
 
     def is_known(self, good: Snapshot, word: str) -> bool:
         """Whether the source's word is still the one it gave on the last good snapshot."""
@@ -193,14 +193,14 @@ class _Way:
 
     def require_topics(self, good: Snapshot, meta: TableMeta) -> None:
         """Raise if a needed topic was in the last good snapshot and is in this one no more."""
-        before = {
-            stem(row["Key"]) for row in good.entities()["DataProperties"] if row["Type"] == "Topic"
-        }
-        gone = (before & self.needed) - {topic.stem for topic in meta.topics}
+        before = good.meta()
+        gone = sorted(
+            name for name in self.needed if before.find_topic(name) and not meta.find_topic(name)
+        )
         if gone:
             raise VanishedTopicError(
                 meta.table_id,
-                f"topics that definitions refer to have vanished: {', '.join(sorted(gone))}. "
+                f"topics that definitions refer to have vanished: {', '.join(gone)}. "
                 "Look for their new names and give the series both.",
             )
 

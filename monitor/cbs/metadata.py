@@ -152,11 +152,13 @@ class TableMeta:
         """Return all topics that a reference matches; the caller judges none and many.
 
         Args:
-            ref: a stem (``AantalInwoners``), or the whole path of group titles and title. In a
-                title a no-break space equals a space: who types a title can't see the difference.
+            ref: a stem (``AantalInwoners``), or the whole path of group titles and title. Case
+                makes no difference in a stem: CBS writes NettoArbeidsparticipatie in one year's
+                table and Nettoarbeidsparticipatie in the next. In a title a no-break space equals
+                a space: who types a title can't see the difference.
         """
         if isinstance(ref, str):
-            return [topic for topic in self.topics if topic.stem == ref]
+            return [topic for topic in self.topics if topic.stem.casefold() == ref.casefold()]
         path = _plain(ref)
         return [topic for topic in self.topics if _plain(topic.path) == path]
 
@@ -224,7 +226,10 @@ def group_path(row: Row, by_id: Mapping[Any, Row]) -> tuple[str, ...]:
     A group that is not among the rows (in a selected recording) is left out.
     """
     path: list[str] = []
-    while (parent := by_id.get(row.get("ParentID"))) is not None and len(path) < len(by_id):
+    while row.get("ParentID") is not None and len(path) < len(by_id):
+        parent = by_id.get(row["ParentID"])
+        if parent is None:
+            break
         path.insert(0, clean(parent.get("Title")))
         row = parent
     return tuple(path)

@@ -18,7 +18,7 @@ import pyarrow as pa
 
 from monitor.cbs.metadata import MetadataError, TableMeta, Topic
 from monitor.cbs.periods import parse_period
-from monitor.cbs.recording import quoted
+from monitor.cbs.recording import RecordingError, quoted
 from monitor.cbs.text import NUMBER
 from monitor.errors import TableError
 
@@ -164,7 +164,9 @@ def _column(meta: TableMeta, key: str) -> str:
 
 
 def _check_rows(con: duckdb.DuckDBPyConnection, meta: TableMeta) -> None:
-    """Refuse codes that a dimension doesn't list, and rows that are there twice."""
+    """Refuse codes that a dimension doesn't list, rows that are there twice, and no rows at all."""
+    if not con.execute("SELECT count(*) FROM recording").fetchall()[0][0]:
+        raise RecordingError(meta.table_id, "a recording without rows")
     for dimension in meta.dimensions:
         column = _column(meta, dimension.key)
         row = con.execute(

@@ -99,6 +99,9 @@ class Source(Protocol):
             TableError: it gave no usable answer.
         """
 
+    def describe(self, table_id: str, host: Host = "cbs") -> dict[str, list[dict[str, Any]]]:
+        """Return the entities that describe a table, without its rows; raises as ``fetch``."""
+
     def fetch(self, request: TableRequest, into: Intake) -> TableMeta:
         """Hand a table over; returns what it says about itself.
 
@@ -151,15 +154,15 @@ class CbsService(_ManyAtOnce):
         """Return ``TableInfos.Modified``; see ``Source``."""
         return str(self._service.info(table_id, host).get("Modified"))
 
+    def describe(self, table_id: str, host: Host = "cbs") -> dict[str, list[dict[str, Any]]]:
+        """See ``Source``."""
+        infos = [self._service.info(table_id, host)]
+        return _entities(table_id, infos, lambda name: self._service.entity(table_id, name, host))
+
     def fetch(self, request: TableRequest, into: Intake) -> TableMeta:
         """See ``Source``."""
         table, host = request.table_id, request.host
-        infos = [self._service.info(table, host)]
-
-        def entity(name: str) -> list[dict[str, Any]]:
-            return self._service.entity(table, name, host)
-
-        meta = into.describe(_entities(table, infos, entity))
+        meta = into.describe(self.describe(table, host))
         where = odata_filter(source_keys(meta, request.select))
         for page, rows in self._service.rows(table, into.parse, where, host):
             into.take(page.packed, rows)
@@ -196,15 +199,24 @@ class Recordings(_ManyAtOnce):
                 digest.update(f"{file.name} {content}\n".encode())
         return f"sha256:{digest.hexdigest()}"
 
+    def describe(
+        self,
+        table_id: str,
+        host: Host = "cbs",  # noqa: ARG002 - one folder, all hosts
+    ) -> dict[str, list[dict[str, Any]]]:
+        """See ``Source``."""
+        folder = self._table(table_id)
+
+        def entity(name: str) -> list[dict[str, Any]]:
+            return [row for _, row in self._rows(table_id, folder, name)]
+
+        return _entities(table_id, entity("TableInfos"), entity)
+
     def fetch(self, request: TableRequest, into: Intake) -> TableMeta:
         """See ``Source``."""
         table = request.table_id
         folder = self._table(table)
-
-        def entity(name: str) -> list[dict[str, Any]]:
-            return [row for _, row in self._rows(table, folder, name)]
-
-        meta = into.describe(_entities(table, entity("TableInfos"), entity))
+        meta = into.describe(self.describe(table))
         keys = source_keys(meta, request.select)
         if not (folder / f"{ROWS}{_SUFFIX}").is_file():
             raise NoMarks(

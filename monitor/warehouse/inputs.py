@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 KIND_ORDER = {"effect": 1, "use": 2, "means": 3, "context": 4}
 """An outcome table opens with effects."""
 
-_TEXT, _BIG, _INT, _SMALL, _TINY = "string", "int64", "int32", "int16", "int8"
+_ABSENT = "Deze bron is een opname en bevat de tabel niet. Dat zegt niets over CBS."
+
+_TEXT, _INT, _SMALL, _TINY = "string", "int32", "int16", "int8"
 
 SCHEMAS: dict[str, dict[str, str]] = {
     "terms": {
@@ -181,7 +183,6 @@ def write_table(tables: Path, name: str, rows: Iterable[Mapping[str, Any]]) -> P
 
     types = {
         "string": pa.string(),
-        "int64": pa.int64(),
         "int32": pa.int32(),
         "int16": pa.int16(),
         "int8": pa.int8(),
@@ -343,8 +344,8 @@ def write_sources(
                 "license": "CC BY 4.0",
                 "page": f"https://opendata.cbs.nl/statline/#/CBS/nl/dataset/{table_id}/table",
                 "state": "good" if state.state in {"new", "unchanged"} else state.state,
-                "reason": state.reason,
-                "detail": state.detail,
+                "reason": _ABSENT if state.state == "absent" else state.reason,
+                "detail": None if state.state == "absent" else state.detail,
                 "snapshot": state.snapshot.id if state.snapshot else None,
                 "retrieved_at": (
                     state.snapshot.retrieved_at.replace(tzinfo=None) if state.snapshot else None

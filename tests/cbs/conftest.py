@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import gzip
 import json
 from collections.abc import Callable, Sequence
@@ -81,6 +82,12 @@ ENTITIES: dict[str, Rows] = {
         )
     ],
 }
+
+
+@pytest.fixture
+def entities() -> dict[str, list[dict[str, Any]]]:
+    """Rows of the small table, to change some."""
+    return copy.deepcopy({name: list(rows) for name, rows in ENTITIES.items()})
 
 
 @pytest.fixture

@@ -1,0 +1,226 @@
+"""What the Dagster UI shows of an asset: small tables, columns, where they come from, owners.
+
+Belongs here: turning what the stages return into Dagster's metadata.
+Does not belong here: pictures (``charts``), and computing anything that is not merely shown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+
+from monitor.cbs.metadata import TableMeta
+from monitor.indicators.models import Owners
+from monitor.indicators.resolve import Resolution
+from monitor.validation.stages import Verdict
+from monitor.warehouse.inputs import SCHEMAS
+from monitor.warehouse.publish import Publication
+from monitor.warehouse.sqlmodels import INPUT, SqlModel
+
+PREVIEW_ROWS = 10
+_CELL = 80
+"""Longest text in a cell of a preview."""
+
+OBSERVATIONS = dg.AssetKey("observations")
+REGIONS = dg.AssetKey("regions")
+DEFINITIONS = dg.AssetKey("definitions")
+
+_FROM_TABLES = {"tables", "table_regions", "table_periods", "regions", "region_years"}
+"""The input tables that ``Run.regions`` writes; ``Run.definitions`` writes the others."""
+
+
+def table_key(table_id: str) -> dg.AssetKey:
+    """Return the asset of a CBS table."""
+    return dg.AssetKey(["cbs", table_id])
+
+
+def source_of(name: str) -> dg.AssetKey:
+    """Return the asset that makes a table which SQL reads: ``core.cells``, ``input.terms``."""
+    schema, table = name.split(".")
+    if schema != INPUT:
+        return dg.AssetKey([schema, table])
+    if table == "observations":
+        return OBSERVATIONS
+    return REGIONS if table in _FROM_TABLES else DEFINITIONS
+
+
+def input_tables(key: dg.AssetKey) -> list[str]:
+    """Return the input tables that an asset makes, without their schema."""
+    return [name for name in SCHEMAS if source_of(f"{INPUT}.{name}") == key]
+
+
+def row_count(file: Path) -> int:
+    """Return the number of rows of a Parquet file."""
+    import pyarrow.parquet as pq
+
+    return int(pq.read_metadata(file).num_rows)
+
+
+def markdown(
+    columns: Sequence[str], rows: Iterable[Sequence[Any]], *, longest: int | None = _CELL
+) -> str:
+    """Return a markdown table; texts over ``longest`` are cut."""
+
+    def cell(value: Any) -> str:
+        text = "" if value is None else str(value)
+        if longest and len(text) > longest:
+            text = text[: longest - 1] + "…"
+        return text.replace("|", "\\|").replace("\n", " ")
+
+    head = ["| " + " | ".join(columns) + " |", "|" + " --- |" * len(columns)]
+    return "\n".join(head + ["| " + " | ".join(map(cell, row)) + " |" for row in rows])
+
+
+def preview(file: Path) -> dg.MarkdownMetadataValue:
+    """Return the first rows of a Parquet table; columns without any value in them are left out."""
+    import pyarrow.parquet as pq
+
+    with pq.ParquetFile(file) as parquet:
+        batch = next(parquet.iter_batches(PREVIEW_ROWS), None)
+    rows: list[dict[str, Any]] = [] if batch is None else batch.to_pylist()
+    columns = [
+        name for name in (rows[0] if rows else {}) if any(row[name] is not None for row in rows)
+    ]
+    return dg.MetadataValue.md(
+        markdown(columns, ([row[name] for name in columns] for row in rows))
+        if rows
+        else "(geen rijen)"
+    )
+
+
+def verdict_result(verdict: Verdict, name: str) -> dg.AssetCheckResult:
+    """Return the outcome of a stage's check, its failures as a small table."""
+    metadata: dict[str, Any] = {"rows": verdict.rows}
+    if not verdict.passed:
+        metadata["failures"] = dg.MetadataValue.md(
+            markdown(
+                ("table", "column", "rule", "example"),
+                ((f.table, f.column, f.rule, f.example) for f in verdict.failures),
+            )
+        )
+    description = "; ".join(f"{f.table}.{f.column}: {f.rule}" for f in verdict.failures)
+    return dg.AssetCheckResult(
+        passed=verdict.passed,
+        check_name=name,
+        severity=dg.AssetCheckSeverity.ERROR,
+        description=description or None,
+        metadata=metadata,
+    )
+
+
+def problems_table(resolution: Resolution) -> dg.MarkdownMetadataValue:
+    """Return the problems of the definitions as a small table."""
+    return dg.MetadataValue.md(
+        markdown(
+            ("file", "line", "number", "problem", "remedy"),
+            ((p.file, p.line, p.number, p.message, p.remedy) for p in resolution.problems),
+            longest=None,
+        )
+    )
+
+
+def gaps_table(resolution: Resolution) -> dg.MarkdownMetadataValue:
+    """Return which indicators get no figures from which table because a recording lacks a topic."""
+    by_indicator: dict[str, list[str]] = {}
+    for indicator_id, table_id in resolution.gaps:
+        by_indicator.setdefault(indicator_id, []).append(table_id)
+    rows = [(indicator, ", ".join(tables)) for indicator, tables in by_indicator.items()]
+    return dg.MetadataValue.md(
+        markdown(("indicator", "tables without its topic"), rows) if rows else "(geen)"
+    )
+
+
+def publication_table(publication: Publication) -> dg.TableMetadataValue:
+    """Return the published tables with their number of rows and content hash."""
+    return dg.MetadataValue.table(
+        [
+            dg.TableRecord({"table": name, "rows": rows, "content": publication.hashes[name]})
+            for name, rows in publication.tables.items()
+        ],
+        dg.TableSchema(
+            [
+                dg.TableColumn("table", "string"),
+                dg.TableColumn("rows", "int"),
+                dg.TableColumn("content", "string", "Hash van de inhoud."),
+            ]
+        ),
+    )
+
+
+def model_columns(model: SqlModel) -> dg.TableSchema:
+    """Return the columns of an SQL model with their comments."""
+    return dg.TableSchema(
+        [
+            dg.TableColumn(
+                column.name,
+                column.type,
+                column.comment,
+                dg.TableColumnConstraints(
+                    nullable=not column.required,
+                    other=[f"in ({', '.join(column.allowed)})"] if column.allowed else [],
+                ),
+            )
+            for column in model.columns
+        ]
+    )
+
+
+def input_columns(key: dg.AssetKey) -> dg.TableSchema:
+    """Return the columns of the tables that a stage hands to SQL, as ``<table>.<column>``."""
+    return dg.TableSchema(
+        [
+            dg.TableColumn(f"{table}.{column}", kind)
+            for table in input_tables(key)
+            for column, kind in SCHEMAS[table].items()
+        ]
+    )
+
+
+def cbs_columns(meta: TableMeta) -> dg.TableSchema:
+    """Return the dimensions and topics of a CBS table, with CBS's titles and units."""
+    dimensions = [
+        dg.TableColumn(d.key, f"dimensie ({len(d.members)} codes)", d.title)
+        for d in meta.dimensions
+    ]
+    topics = [
+        dg.TableColumn(t.key, t.unit.text or "tekst", " > ".join(t.path)) for t in meta.topics
+    ]
+    return dg.TableSchema(dimensions + topics)
+
+
+def file_columns(file: Path) -> dg.TableSchema:
+    """Return the columns of a Parquet file."""
+    import pyarrow.parquet as pq
+
+    return dg.TableSchema([dg.TableColumn(f.name, str(f.type)) for f in pq.read_schema(file)])
+
+
+def lineage(
+    found: Mapping[str, Sequence[tuple[str, str]]], known: AbstractSet[dg.AssetKey]
+) -> dg.TableColumnLineage:
+    """Return Dagster's form of ``sqlmodels.column_lineage``, with edges to known assets only."""
+    edges = {
+        column: [_source_column(table, name) for table, name in sources]
+        for column, sources in found.items()
+    }
+    return dg.TableColumnLineage(
+        {column: [dep for dep in deps if dep.asset_key in known] for column, deps in edges.items()}
+    )
+
+
+def _source_column(table: str, column: str) -> dg.TableColumnDep:
+    key = source_of(table)
+    inside = key in {REGIONS, DEFINITIONS}
+    return dg.TableColumnDep(key, f"{table.split('.')[1]}.{column}" if inside else column)
+
+
+def teams(owners: Iterable[Owners]) -> list[str]:
+    """Return the parties that own something as Dagster's owners."""
+    parties = {
+        party for each in owners for party in (each.contact, *each.national, *each.municipal)
+    }
+    return [f"team:{party}" for party in sorted(parties)]

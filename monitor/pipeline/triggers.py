@@ -1,0 +1,121 @@
+"""What starts a run: the job for everything, a weekly schedule, and a sensor that asks CBS.
+
+Belongs here: when to run and what part. Schedule and sensor are stopped until somebody starts them.
+Does not belong here: running.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+
+import dagster as dg
+
+from monitor.cbs.archive import Archive
+from monitor.cbs.sources import open_source
+from monitor.errors import UsageError
+from monitor.pipeline import shown
+from monitor.run import Run
+from monitor.settings import Settings, Workspace
+
+EVERYTHING = "everything"
+_HOUR = 3600
+_PATIENCE = 10.0
+"""Seconds to wait for an answer: Dagster stops a sensor after a minute."""
+
+
+def everything_job() -> dg.UnresolvedAssetJobDefinition:
+    """Return the job of all assets."""
+    return dg.define_asset_job(
+        EVERYTHING,
+        selection=dg.AssetSelection.all(),
+        description="Alles: vraag elke tabel aan CBS, reken alle cijfers uit en publiceer.",
+    )
+
+
+def weekly_schedule(job: dg.UnresolvedAssetJobDefinition) -> dg.ScheduleDefinition:
+    """Return the schedule: Monday morning, before people are at work."""
+    return dg.ScheduleDefinition(
+        name="weekly",
+        job=job,
+        cron_schedule="0 5 * * 1",
+        execution_timezone="Europe/Amsterdam",
+        default_status=dg.DefaultScheduleStatus.STOPPED,
+        description="Elke maandag om 5 uur alles. Haalt ook op wat eerder in quarantaine kwam.",
+    )
+
+
+def cbs_sensor(
+    job: dg.UnresolvedAssetJobDefinition,
+    settings: Settings,
+    run: Run,
+    assets: Sequence[dg.AssetsDefinition],
+) -> dg.SensorDefinition:
+    """Return the sensor that asks the source which tables changed and runs what follows from them.
+
+    Its cursor is JSON: table -> the source's last word on it. Without a cursor, what the tables on
+    disk were made from counts as the last word, so that the first tick after a run starts nothing.
+    """
+    hosts = {table_id: request.host for table_id, request in run.requests.items()}
+
+    @dg.sensor(
+        name="cbs_changes",
+        job=job,
+        minimum_interval_seconds=_HOUR,
+        default_status=dg.DefaultSensorStatus.STOPPED,
+        description="Vraagt elk uur welke tabellen CBS heeft gewijzigd, en draait alleen wat "
+        "daaruit volgt.",
+    )
+    def cbs_changes(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
+        try:
+            source = open_source(
+                settings.source,
+                settings.workspace("sample").recordings,
+                cbs_url=settings.cbs_url,
+                timeout=_PATIENCE,
+                retries=0,
+            )
+        except UsageError as error:
+            return dg.SkipReason(str(error))
+        words = source.modified(list(hosts), hosts)
+        if not words:
+            return dg.SkipReason(
+                f"The source {settings.source} gave no usable answer on any of the {len(hosts)} "
+                "tables. It is asked again in an hour."
+            )
+        seen: dict[str, str | None] = (
+            json.loads(context.cursor)
+            if context.cursor
+            else _words_on_disk(settings.workspace(source.label), list(hosts))
+        )
+        changed = sorted(t for t, word in words.items() if seen.get(t) != word)
+        silent = sorted(set(hosts) - set(words))
+        cursor = json.dumps(seen | words, sort_keys=True)
+        if not changed:
+            note = f" No answer on {', '.join(silent)}." if silent else ""
+            return dg.SensorResult(
+                skip_reason=f"None of {len(words)} tables was modified.{note}", cursor=cursor
+            )
+        request = dg.RunRequest(
+            run_key=_run_key({table: words[table] for table in changed}),
+            asset_selection=_selection(changed, assets),
+            tags={"monitor/changed": ", ".join(changed)},
+        )
+        return dg.SensorResult(run_requests=[request], cursor=cursor)
+
+    return cbs_changes
+
+
+def _words_on_disk(workspace: Workspace, tables: Sequence[str]) -> dict[str, str | None]:
+    archive = Archive(workspace.folder / "archive")
+    return {table: asked.modified for table in tables if (asked := archive.asked(table))}
+
+
+def _selection(tables: Sequence[str], assets: Sequence[dg.AssetsDefinition]) -> list[dg.AssetKey]:
+    keys = [shown.table_key(table) for table in tables]
+    return sorted(dg.AssetSelection.assets(*keys).downstream().resolve(assets))
+
+
+def _run_key(words: Mapping[str, str | None]) -> str:
+    return hashlib.sha256(json.dumps(words, sort_keys=True).encode()).hexdigest()[:16]

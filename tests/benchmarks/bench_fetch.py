@@ -1,0 +1,285 @@
+"""Fetching and archiving 1 000 000 rows x 10 topics, beside cbsodata + pandas + Parquet.
+
+    python tests/benchmarks/bench_fetch.py [--rows N] [--repeat N]
+
+A table is generated, and served by ``monitor.cbs.replay`` in a process of its own; every page is
+asked once before anything is measured. Each measurement is a new process, the kinds in turn:
+seconds of the work itself, without imports, and peak memory of the whole process. Both sides end
+with the table in Parquet; ours also has every page in the archive, and the identity of its content.
+
+Ours uses two cores where it can, so a machine that is busy with other things tells little about
+the seconds: "CPU" (seconds of all threads, imports included) tells then what the work is.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import json
+import random
+import re
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import contextmanager
+from itertools import product
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+# Heavy imports stand where they are used: a child's peak memory starts at that of its parent.
+
+TABLE = "99001NED"
+TOPICS = 10
+TARGETS = {"seconds": 1 / 3, "MB": 1 / 4}
+
+
+def with_cbsodata(url: str, folder: Path) -> Callable[[], int]:
+    """The alternative: what most people write."""
+    import cbsodata
+    import pandas as pd
+
+    cbsodata.options.use_https = False
+    host = url.removeprefix("http://")
+
+    def work() -> int:
+        rows = cbsodata.get_data(TABLE, catalog_url=host)
+        frame = pd.DataFrame(rows)
+        frame.to_parquet(folder / "table.parquet")
+        return len(frame)
+
+    return work
+
+
+def with_monitor(url: str, folder: Path) -> Callable[[], int]:
+    """Ours, up to and including the snapshot: what ``ingest.refresh`` does before it converts."""
+    from datetime import UTC, datetime
+
+    from monitor.cbs.archive import Archive, Selection, SnapshotWriter
+    from monitor.cbs.metadata import build_meta
+    from monitor.cbs.recording import RecordingWriter, identity
+    from monitor.cbs.sources import TableRequest, open_source
+
+    class Intake:
+        def __init__(self, writer: SnapshotWriter) -> None:
+            self.writer = writer
+
+        def describe(self, entities: Any) -> Any:
+            self.entities = entities
+            for name, rows in entities.items():
+                self.writer.entity(name, rows)
+            self.meta = build_meta(entities)
+            self.recording = RecordingWriter(folder / "table.parquet", self.meta)
+            return self.meta
+
+        def parse(self, page: bytes) -> Any:
+            return self.recording.parse(page)
+
+        def take(self, packed: bytes, rows: Any) -> None:
+            self.writer.page(packed, self.recording.write(rows))
+
+    def work() -> int:
+        source = open_source(url, folder)
+        with Archive(folder / "archive").writer(TABLE) as writer:
+            intake = Intake(writer)
+            source.fetch(TableRequest(TABLE), intake)
+            intake.recording.close()
+            content = identity(folder / "table.parquet", intake.meta, intake.entities)
+            return writer.commit(content, datetime.now(UTC), None, Selection()).rows
+
+    return work
+
+
+def with_refresh(url: str, folder: Path) -> Callable[[], int]:
+    """All that becomes of a table: the same, and its 10 observations a row. Has no target."""
+    from datetime import UTC, datetime
+
+    from monitor.cbs.ingest import refresh
+    from monitor.cbs.sources import TableRequest, open_source
+    from monitor.regions.codes import AREA_CODES
+
+    def work() -> int:
+        source = open_source(url, folder)
+        now = datetime.now(UTC)
+        state = refresh(TableRequest(TABLE), source, folder, now, codes=AREA_CODES)
+        assert state.snapshot, state.detail
+        return state.snapshot.rows
+
+    return work
+
+
+SIDES = {
+    "cbsodata + pandas": with_cbsodata,
+    "monitor": with_monitor,
+    "(with observations)": with_refresh,
+}
+
+
+def measure(side: str, url: str) -> dict[str, float]:
+    """Run one side in a new process."""
+    done = subprocess.run(
+        [sys.executable, __file__, "--child", side, url], stdout=subprocess.PIPE, check=True
+    )
+    outcome: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return outcome
+
+
+def child(side: str, url: str) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        work = SIDES[side](url, Path(folder))
+        start = time.perf_counter()
+        rows = work()
+        seconds = time.perf_counter() - start
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    peak = used.ru_maxrss if sys.platform == "darwin" else used.ru_maxrss * 1024
+    outcome = {"seconds": seconds, "CPU": used.ru_utime + used.ru_stime, "MB": peak / 1e6}
+    print(json.dumps({"rows": rows, **outcome}))
+
+
+def record(folder: Path, rows: int) -> None:
+    """Write the recordings of a table of regions x ages x years, with marks for missing figures."""
+    regions = [f"GM{number:04}    " for number in range(1, 401)]
+    ages = [f"{10_000 + 100 * number}   " for number in range(100)]
+    years = [f"{year}JJ00" for year in range(2001, 2026)]
+    dimensions = {"RegioS": regions, "Leeftijd": ages, "Perioden": years}
+    kinds = {"RegioS": "GeoDimension", "Leeftijd": "Dimension", "Perioden": "TimeDimension"}
+    topics = [f"Onderwerp_{number}" for number in range(1, TOPICS + 1)]
+    properties: list[dict[str, Any]] = []
+    for key, kind in kinds.items():
+        properties.append({"Key": key, "Type": kind, "Title": key, "Description": ""})
+    for number, key in enumerate(topics):
+        figures_are = {
+            "Datatype": "Double" if number % 2 else "Long",
+            "Unit": "aantal",
+            "Decimals": number % 2,
+            "Default": "Missing",
+        }
+        described = {"Key": key, "Type": "Topic", "Title": key, "Description": ""}
+        properties.append(described | figures_are)
+    for number, row in enumerate(properties):
+        row |= {"ID": number, "Position": number, "ParentID": None}
+    info = {"Identifier": TABLE, "Title": "Meting", "Period": "2001-2025", "Modified": "2026-01-01"}
+    entities = {
+        "TableInfos": [{"ID": 0, **info, "Source": "voorbeelddata (synthetisch)"}],
+        "DataProperties": properties,
+        "CategoryGroups": [],
+    } | {
+        key: [
+            {"Key": code, "Title": f"{key} {code}".strip(), "Status": "Definitief"}
+            for code in codes
+        ]
+        for key, codes in dimensions.items()
+    }
+    table = folder / TABLE
+    table.mkdir()
+    for name, content in entities.items():
+        (table / f"{name}.json.gz").write_bytes(gzip.compress(json.dumps(content).encode()))
+
+    chance = random.Random(1)
+    figures: list[list[str]] = []
+    for _ in range(9_973):  # prime: the figures don't repeat with the dimensions
+        values = [chance.randrange(1, 10 ** chance.randint(1, 6)) for _ in topics]
+        texts = [f"{value / 10:.1f}" if i % 2 else f"{value}" for i, value in enumerate(values)]
+        figures.append([text if chance.random() > 0.02 else "" for text in texts])
+    spellings: dict[str, Callable[[str], str]] = {
+        "TypedDataSet": lambda text: text or "null",
+        "UntypedDataSet": lambda text: f'"{text or ".":>8}"',
+    }
+    for entity, spell in spellings.items():
+        tails = [
+            ",".join(f'"{key}":{spell(text)}' for key, text in zip(topics, row, strict=True))
+            for row in figures
+        ]
+        with gzip.open(table / f"{entity}.json.gz", "wt", compresslevel=1) as file:
+            for number, (region, age, year) in enumerate(product(regions, ages, years)):
+                if number == rows:
+                    break
+                file.write("," if number else "[")
+                file.write(
+                    f'{{"ID":{number},"RegioS":"{region}","Leeftijd":"{age}","Perioden":"{year}",'
+                    f"{tails[number % len(tails)]}}}\n"
+                )
+            file.write("]")
+
+
+@contextmanager
+def served(folder: Path) -> Iterator[str]:
+    """Serve recordings in another process; yields the address."""
+    code = "import sys, pathlib, monitor.cbs.replay as r; r.serve(pathlib.Path(sys.argv[1]), 0)"
+    with subprocess.Popen(
+        [sys.executable, "-c", code, str(folder)], stdout=subprocess.PIPE, text=True
+    ) as server:
+        try:
+            assert server.stdout
+            found = re.search(r"http://\S+", server.stdout.readline())
+            assert found, "the server did not start"
+            yield found[0]
+        finally:
+            server.terminate()
+
+
+def warm(url: str) -> None:
+    """Ask every page as either side will, so that the server only reads from then on."""
+    code = (
+        "import requests, sys\n"
+        "for entity, encoding in (('TypedDataSet', 'identity'), ('UntypedDataSet', 'gzip')):\n"
+        "    link = f'{sys.argv[1]}/{entity}?$format=json'\n"
+        "    while link:\n"
+        "        answer = requests.get(link, headers={'Accept-Encoding': encoding})\n"
+        "        link = answer.json().get('odata.nextLink')\n"
+    )
+    address = f"{url}/ODataFeed/odata/{TABLE}"
+    subprocess.run([sys.executable, "-c", code, address], check=True)
+
+
+def report(outcomes: dict[str, list[dict[str, float]]]) -> None:
+    """Print medians, every measurement, and the ratios that have a target."""
+    columns = {"seconds": ".2f", "CPU": ".2f", "MB": ".0f"}
+    print(f"{'median (each run)':20}" + "".join(f"{unit:>28}" for unit in columns))
+    for side, runs in outcomes.items():
+        cells = ""
+        for unit, form in columns.items():
+            numbers = [run[unit] for run in runs]
+            every = " ".join(f"{number:{form}}" for number in numbers)
+            median = f"{statistics.median(numbers):{form}}"
+            cells += f"{f'{median} ({every})':>28}"
+        print(f"{side:20}{cells}")
+    theirs, ours, _ = outcomes.values()
+    for unit, target in TARGETS.items():
+        ratio = statistics.median(run[unit] for run in ours) / statistics.median(
+            run[unit] for run in theirs
+        )
+        verdict = "met" if ratio <= target else "NOT MET"
+        print(f"{unit:8} {ratio:.3f} of the alternative; target at most {target:.3f}: {verdict}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rows", type=int, default=1_000_000)
+    parser.add_argument("--repeat", type=int, default=3)
+    parser.add_argument("--child", nargs=2, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.child:
+        child(*arguments.child)
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        record(Path(folder), arguments.rows)
+        size = sum(path.stat().st_size for path in Path(folder).rglob("*.gz")) / 1e6
+        print(f"{arguments.rows:_} rows x {TOPICS} topics, {size:.0f} MB of recordings")
+        with served(Path(folder)) as url:
+            warm(url)
+            outcomes: dict[str, list[dict[str, float]]] = {side: [] for side in SIDES}
+            for _ in range(arguments.repeat):
+                for side, runs in outcomes.items():
+                    runs.append(measure(side, url))
+                    assert runs[-1]["rows"] == arguments.rows, runs[-1]
+    report(outcomes)
+
+
+if __name__ == "__main__":
+    main()
