@@ -15,7 +15,11 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, StringConstrai
 Id = Annotated[
     str,
     StringConstraints(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=80),
-    Field(description="Kleine letters en cijfers, met streepjes ertussen."),
+    Field(
+        title="Id",
+        description="Een korte naam: kleine letters en cijfers, met streepjes ertussen.",
+        examples=["jongeren-met-jeugdzorg"],
+    ),
 ]
 Text = Annotated[str, StringConstraints(min_length=3, strip_whitespace=True)]
 Year = Annotated[
@@ -62,7 +66,7 @@ class _Model(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", coerce_numbers_to_str=True)
 
 
-class Party(_Model):
+class Party(_Model, title="Partij"):
     """Een partij die mede-eigenaar van definities kan zijn."""
 
     id: Id
@@ -73,13 +77,13 @@ class Party(_Model):
     url: Url | None = Field(None, title="Website")
 
 
-class Parties(_Model):
+class Parties(_Model, title="Partijen"):
     """De partijen die samen over de definities gaan."""
 
     parties: tuple[Party, ...] = Field(title="Partijen", min_length=1)
 
 
-class Theme(_Model):
+class Theme(_Model, title="Thema"):
     """Een uitkomst voor inwoners; nooit een wet of een instrument."""
 
     id: Id
@@ -89,7 +93,7 @@ class Theme(_Model):
     order: int = Field(0, title="Volgorde", description="Plaats in overzichten.")
 
 
-class SeriesTable(_Model):
+class SeriesTable(_Model, title="Tabel in een reeks"):
     """Een CBS-tabel in een reeks."""
 
     table: TableId = Field(title="Tabel", description="Het nummer bij CBS.", examples=["84799NED"])
@@ -106,21 +110,21 @@ class SeriesTable(_Model):
     )
 
 
-class SecondName(_Model):
+class SecondName(_Model, title="Tweede naam"):
     """De naam van een onderwerp in een andere tabel van de reeks."""
 
     table: TableId = Field(title="Tabel")
     topic: Topic
 
 
-class Break(_Model):
+class Break(_Model, title="Breuk"):
     """Een breuk: cijfers ervoor en erna zijn niet goed te vergelijken."""
 
     period: Year = Field(title="Eerste jaar na de breuk")
     reason: Text = Field(title="Reden")
 
 
-class Series(_Model):
+class Series(_Model, title="Reeks"):
     """Tabellen die bij elkaar horen: een per jaar, of een oude en een nieuwe met een breuk."""
 
     id: Id
@@ -146,7 +150,7 @@ class Series(_Model):
     breaks: tuple[Break, ...] = Field((), title="Breuken")
 
 
-class Term(_Model):
+class Term(_Model, title="Deel van een telling"):
     """Een deel van een telling: een onderwerp uit een reeks, voor een keuze uit de dimensies."""
 
     from_: Id = Field(alias="from", title="Reeks")
@@ -160,7 +164,7 @@ class Term(_Model):
     sign: Literal["plus", "minus"] = Field("plus", title="Optellen of aftrekken")
 
 
-class Owners(_Model):
+class Owners(_Model, title="Eigenaars"):
     """Wie er samen over gaat, en een aanspreekpunt."""
 
     contact: Id = Field(title="Aanspreekpunt")
@@ -168,7 +172,7 @@ class Owners(_Model):
     municipal: tuple[Id, ...] = Field(title="Namens gemeenten", min_length=1)
 
 
-class Population(_Model):
+class Population(_Model, title="Noemer"):
     """Een noemer: over wie of wat een aantal wordt gedeeld. Met een naam, versie en eigenaars."""
 
     id: Id
@@ -188,26 +192,26 @@ class Population(_Model):
         return int(self.version.split(".")[0])
 
 
-class PopulationRef(_Model):
+class PopulationRef(_Model, title="Verwijzing naar een noemer"):
     """Verwijzing naar een noemer."""
 
     population: Id = Field(title="Noemer")
     version: int = Field(1, title="Hoofdversie", ge=1)
 
 
-class Published(_Model):
+class Published(_Model, title="Gepubliceerd cijfer"):
     """Het cijfer zoals CBS het publiceert."""
 
-    kind: Literal["published"]
+    kind: Literal["published"] = Field(title="Soort meting")
     value: Term = Field(title="Cijfer")
     unit: str = Field(title="Eenheid", examples=["%"])
     decimals: int = Field(title="Decimalen", ge=0, le=6)
 
 
-class Count(_Model):
+class Count(_Model, title="Telling"):
     """Een telling: onderwerpen bij elkaar opgeteld of van elkaar afgetrokken."""
 
-    kind: Literal["count"]
+    kind: Literal["count"] = Field(title="Soort meting")
     sum: tuple[Term, ...] = Field(title="Delen", min_length=1)
     unit: str = Field(title="Eenheid", examples=["personen"])
     decimals: int = Field(0, title="Decimalen", ge=0, le=6)
@@ -217,10 +221,10 @@ def _denominator_kind(value: Any) -> str:
     return "terms" if isinstance(value, list | tuple) else "population"
 
 
-class Ratio(_Model):
+class Ratio(_Model, title="Verhouding"):
     """Een verhouding: teller gedeeld door noemer, maal een factor."""
 
-    kind: Literal["ratio"]
+    kind: Literal["ratio"] = Field(title="Soort meting")
     numerator: tuple[Term, ...] = Field(title="Teller", min_length=1)
     denominator: Annotated[
         Annotated[PopulationRef, Tag("population")] | Annotated[tuple[Term, ...], Tag("terms")],
@@ -243,14 +247,14 @@ class Ratio(_Model):
 Measure = Annotated[Published | Count | Ratio, Field(discriminator="kind", title="Meting")]
 
 
-class NationalOverview(_Model):
+class NationalOverview(_Model, title="Landelijk beeld"):
     """Is een landelijk beeld nodig? "Nee" is een geldig antwoord."""
 
     needed: bool = Field(title="Nodig")
     reason: Text = Field(title="Waarom wel of niet")
 
 
-class Approval(_Model):
+class Approval(_Model, title="Instemming"):
     """De instemming van een partij met een versie."""
 
     party: Id = Field(title="Partij")
@@ -258,7 +262,7 @@ class Approval(_Model):
     date: dt.date = Field(title="Datum")
 
 
-class Review(_Model):
+class Review(_Model, title="Herziening"):
     """Wanneer de definitie opnieuw wordt besproken."""
 
     every: Literal["P6M", "P1Y", "P2Y"] = Field(
@@ -267,7 +271,7 @@ class Review(_Model):
     last: dt.date = Field(title="Laatst besproken")
 
 
-class Change(_Model):
+class Change(_Model, title="Wijziging"):
     """Wat er in een versie veranderde."""
 
     version: Version = Field(title="Versie")
@@ -277,7 +281,7 @@ class Change(_Model):
     by: Id = Field(title="Door wie")
 
 
-class Indicator(_Model):
+class Indicator(_Model, title="Indicator"):
     """Een indicator: wat we meten, waarom, hoe, en wie er samen over gaat."""
 
     id: Id
@@ -298,8 +302,16 @@ class Indicator(_Model):
             "context: achtergrond."
         ),
     )
-    question: Text = Field(title="Vraag", description="Welke vraag helpt dit cijfer beantwoorden?")
-    purpose: Text = Field(title="Doel", description="Waar gebruiken we het antwoord voor?")
+    question: Text = Field(
+        title="Vraag",
+        description="Welke vraag helpt dit cijfer beantwoorden?",
+        examples=["Hoeveel jongeren hebben hulp nodig om veilig op te groeien?"],
+    )
+    purpose: Text = Field(
+        title="Doel",
+        description="Waar gebruiken we het antwoord voor?",
+        examples=["Een gesprek tussen gemeente en Rijk over de vraag naar hulp."],
+    )
     national_overview: NationalOverview = Field(title="Landelijk beeld")
     direction: Literal["higher_is_better", "lower_is_better", "neutral"] = Field(
         title="Richting", description="Alleen een richting als iedereen het erover eens is."

@@ -1,0 +1,194 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from monitor.cbs.metadata import TableMeta, build_meta
+from monitor.indicators.catalogue import load_or_raise
+from monitor.indicators.problems import Number
+from monitor.indicators.resolve import Resolution, resolve
+
+from .conftest import Definitions
+
+INDICATOR = "indicators/jongeren.v1.yaml"
+JONGEREN = {"Key": "Jongeren_7", "Title": "Jongeren met jeugdzorg", "ParentID": 10}
+INWONERS = {"Key": "AantalInwoners_5", "Title": "Aantal inwoners"}
+
+
+def meta(
+    table: str,
+    *topics: dict[str, Any],
+    dimensions: dict[str, dict[str, str]] | None = None,
+    geo: str = "GeoDimension",
+) -> TableMeta:
+    """Metadata of a table with the topics and, beside regions, the dimensions given."""
+    others = dimensions or {}
+    properties = [
+        {"ID": 0, "Position": 0, "Type": geo, "Key": "Gemeenten", "Title": "Gemeenten"},
+        *(
+            {"ID": 90 + i, "Position": 90 + i, "Type": "Dimension", "Key": key, "Title": key}
+            for i, key in enumerate(others)
+        ),
+        {"ID": 10, "Type": "TopicGroup", "Key": "", "Title": "Zorg", "ParentID": None},
+        {"ID": 11, "Type": "TopicGroup", "Key": "", "Title": "Wonen", "ParentID": None},
+        *(
+            {"ID": 20 + i, "Position": 20 + i, "Type": "Topic", "Datatype": "Long",
+             "Unit": "aantal", "Decimals": 0, "ParentID": None} | topic
+            for i, topic in enumerate(topics)
+        ),
+    ]  # fmt: skip
+    return build_meta(
+        {
+            "TableInfos": [{"Identifier": table, "Title": table, "Period": table[1:5]}],
+            "DataProperties": properties,
+            "Gemeenten": [{"Key": "GM0001", "Title": "A"}],
+            **{
+                key: [{"Key": f"{code}  ", "Title": title} for code, title in members.items()]
+                for key, members in others.items()
+            },
+        }
+    )
+
+
+def resolved(definitions: Definitions, *metas: TableMeta, partial: bool = False) -> Resolution:
+    catalogue = load_or_raise(definitions.folder)
+    return resolve(catalogue, {m.table_id: m for m in metas}, partial=partial)
+
+
+def test_a_stem_finds_the_topic_whatever_its_number_in_the_table(definitions: Definitions) -> None:
+    found = resolved(
+        definitions,
+        meta("T2020NED", INWONERS, JONGEREN),
+        meta("T2021NED", INWONERS | {"Key": "AantalInwoners_9"}, JONGEREN | {"Key": "Jongeren_88"}),
+    )
+    assert found.problems == []
+    assert [(t.part, t.table_id, t.topic) for t in found.terms] == [
+        ("numerator", "T2020NED", "Jongeren_7"),
+        ("numerator", "T2021NED", "Jongeren_88"),
+        ("denominator", "T2020NED", "AantalInwoners_5"),
+        ("denominator", "T2021NED", "AantalInwoners_9"),
+    ]
+
+
+def test_a_path_finds_a_topic_whose_stem_is_not_unique(definitions: Definitions) -> None:
+    elsewhere = JONGEREN | {"Key": "Jongeren_8", "Title": "Jongeren", "ParentID": 11}
+    tables = [meta(t, INWONERS, JONGEREN, elsewhere) for t in ("T2020NED", "T2021NED")]
+    ambiguous = resolved(definitions, *tables).problems
+    assert [(p.number, p.line) for p in ambiguous] == [(Number.AMBIGUOUS_TOPIC, 17)]
+    assert '"Wonen > Jongeren"' in ambiguous[0].remedy
+    definitions.change(INDICATOR, "topic: Jongeren}", "topic: [Wonen, Jongeren]}")
+    found = resolved(definitions, *tables)
+    assert found.problems == []
+    assert found.terms[0].topic == "Jongeren_8"
+
+
+def test_an_unknown_topic_names_the_tables_and_what_was_meant(definitions: Definitions) -> None:
+    definitions.change(INDICATOR, "topic: Jongeren}", "topic: Jongern}")
+    tables = [meta(t, INWONERS, JONGEREN) for t in ("T2020NED", "T2021NED")]
+    (problem,) = resolved(definitions, *tables).problems
+    assert (problem.number, problem.line) == (Number.UNKNOWN_TOPIC, 17)
+    assert "T2020NED, T2021NED" in problem.message
+    assert 'Bedoelde u "Jongeren"?' in problem.remedy
+
+
+def test_a_topic_of_a_population_is_reported_in_the_file_of_the_population(
+    definitions: Definitions,
+) -> None:
+    tables = [meta(t, JONGEREN) for t in ("T2020NED", "T2021NED")]
+    (problem,) = resolved(definitions, *tables).problems
+    assert problem.file.endswith("populations/inwoners.v1.yaml")
+    assert problem.line == 8
+
+
+GESLACHT = {"Geslacht": {"T001038": "Totaal mannen en vrouwen", "3000": "Mannen"}}
+
+
+@pytest.mark.parametrize(
+    ("members", "number", "hint"),
+    [
+        ("", Number.OPEN_DIMENSION, "T001038 (Totaal mannen en vrouwen)"),
+        (', members: {Geslacht: "T00138"}', Number.UNKNOWN_MEMBER, 'Bedoelde u "T001038"?'),
+        (', members: {Geslacht: "9"}', Number.UNKNOWN_MEMBER, 'De code voor "Totaal" is "T001038"'),
+        (', members: {Geslagt: "3000"}', Number.UNKNOWN_DIMENSION, 'Bedoelde u "Geslacht"?'),
+        (', members: {Gemeenten: "GM0001"}', Number.UNKNOWN_DIMENSION, "Geslacht"),
+    ],
+)
+def test_each_other_dimension_needs_one_known_member(
+    definitions: Definitions, members: str, number: Number, hint: str
+) -> None:
+    definitions.change(INDICATOR, "topic: Jongeren}", f"topic: Jongeren{members}}}")
+    definitions.change(
+        "populations/inwoners.v1.yaml",
+        "topic: AantalInwoners}",
+        "topic: AantalInwoners, members: {Geslacht: T001038}}",
+    )
+    tables = [meta(t, INWONERS, JONGEREN, dimensions=GESLACHT) for t in ("T2020NED", "T2021NED")]
+    (problem,) = resolved(definitions, *tables).problems
+    assert (problem.number, problem.line) == (number, 17)
+    assert hint in problem.remedy
+
+
+def test_members_are_spelled_as_observations_spell_them(definitions: Definitions) -> None:
+    both = {"Leeftijd": {"10000": "Totaal"}, "Geslacht": {"3000": "Mannen"}}
+    choice = ", members: {Leeftijd: 10000, Geslacht: 3000}}"
+    definitions.change(INDICATOR, "topic: Jongeren}", f"topic: Jongeren{choice}")
+    definitions.change("populations/inwoners.v1.yaml", "AantalInwoners}", f"AantalInwoners{choice}")
+    tables = [meta(t, INWONERS, JONGEREN, dimensions=both) for t in ("T2020NED", "T2021NED")]
+    found = resolved(definitions, *tables)
+    assert found.problems == []
+    assert {t.members for t in found.terms} == {"Geslacht=3000;Leeftijd=10000"}
+
+
+def test_a_text_topic_and_a_table_without_regions_are_refused(definitions: Definitions) -> None:
+    text = JONGEREN | {"Datatype": "String"}
+    (problem,) = resolved(
+        definitions, *(meta(t, INWONERS, text) for t in ("T2020NED", "T2021NED"))
+    ).problems
+    assert problem.number is Number.TEXT_TOPIC
+    numbers = {
+        p.number
+        for p in resolved(
+            definitions,
+            *(meta(t, INWONERS, JONGEREN, geo="TimeDimension") for t in ("T2020NED", "T2021NED")),
+        ).problems
+    }
+    assert numbers == {Number.NO_REGIONS}
+
+
+def test_a_sign_and_the_scale_of_the_unit_become_the_factor(definitions: Definitions) -> None:
+    thousands = JONGEREN | {"Unit": "x 1 000"}
+    definitions.change(INDICATOR, "topic: Jongeren}", "topic: Jongeren, sign: minus}")
+    found = resolved(definitions, *(meta(t, INWONERS, thousands) for t in ("T2020NED", "T2021NED")))
+    assert {(t.part, t.factor) for t in found.terms} == {("numerator", -1000), ("denominator", 1)}
+
+
+def test_a_table_that_is_not_there_gives_terms_without_a_topic_and_no_problem(
+    definitions: Definitions,
+) -> None:
+    found = resolved(definitions, meta("T2020NED", INWONERS, JONGEREN))
+    assert found.problems == []
+    assert {t.topic for t in found.terms if t.table_id == "T2021NED"} == {None}
+
+
+def test_a_partial_source_may_lack_a_topic_in_one_table_of_a_series(
+    definitions: Definitions,
+) -> None:
+    tables = [meta("T2020NED", INWONERS, JONGEREN), meta("T2021NED", INWONERS)]
+    whole = resolved(definitions, *tables)
+    assert [p.number for p in whole.problems] == [Number.UNKNOWN_TOPIC]
+    part = resolved(definitions, *tables, partial=True)
+    assert part.problems == []
+    assert part.gaps == [("jongeren", "T2021NED")]
+
+
+def test_a_second_name_in_one_table_of_a_series_is_used_there(definitions: Definitions) -> None:
+    definitions.change(
+        "series/kern.yaml",
+        "tables:",
+        "topics: {Jongeren: [{table: T2021NED, topic: Jeugd}]}\ntables:",
+    )
+    renamed = meta("T2021NED", INWONERS, JONGEREN | {"Key": "Jeugd_3"})
+    found = resolved(definitions, meta("T2020NED", INWONERS, JONGEREN), renamed)
+    assert found.problems == []
+    assert [t.topic for t in found.terms if t.part == "numerator"] == ["Jongeren_7", "Jeugd_3"]

@@ -1,0 +1,56 @@
+import json
+
+import pytest
+import yaml
+from jsonschema import Draft202012Validator
+
+from monitor.indicators.schema import KINDS, outdated, render, write_schemas
+from monitor.settings import REPOSITORY
+
+from .conftest import Definitions
+
+FOLDERS = {
+    "parties": "parties.yaml",
+    "theme": "themes/*.yaml",
+    "series": "series/*.yaml",
+    "population": "populations/*.yaml",
+    "indicator": "indicators/*.yaml",
+}
+
+
+def test_the_committed_schemas_follow_from_the_models() -> None:
+    assert outdated(REPOSITORY / "definitions" / "schema") == []
+
+
+def test_writing_again_changes_nothing(definitions: Definitions) -> None:
+    folder = definitions.folder / "schema"
+    assert len(write_schemas(folder)) == len(KINDS)
+    assert write_schemas(folder) == []
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_committed_definition_is_valid_by_its_schema_too(kind: str) -> None:
+    schema = json.loads(render(kind))
+    Draft202012Validator.check_schema(schema)
+    validator = Draft202012Validator(schema)
+    files = sorted((REPOSITORY / "definitions").glob(FOLDERS[kind]))
+    assert files
+    for file in files:
+        # as JSON, where a date is text
+        data = json.loads(json.dumps(yaml.safe_load(file.read_text("utf-8")), default=str))
+        assert [error.message for error in validator.iter_errors(data)] == [], file.name
+
+
+def test_every_field_of_an_indicator_explains_itself_in_an_editor() -> None:
+    schema = json.loads(render("indicator"))
+    bare = [name for name, field in schema["properties"].items() if "title" not in field]
+    assert bare == []
+    assert "Kleine letters" in json.dumps(schema["properties"]["id"], ensure_ascii=False)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_definition_names_its_schema_for_the_editor(kind: str) -> None:
+    for file in (REPOSITORY / "definitions").glob(FOLDERS[kind]):
+        first = file.read_text("utf-8").splitlines()[0]
+        assert first.startswith("# yaml-language-server: $schema=")
+        assert (file.parent / first.split("=", 1)[1]).resolve().name == f"{kind}.schema.json"
