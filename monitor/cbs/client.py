@@ -54,6 +54,8 @@ LONGEST_PAUSE = 60.0
 _ROWS_START = re.compile(rb'"value"\s*:\s*\[')
 _NO_ROWS = re.compile(rb'"value"\s*:\s*\[\s*\]')
 _HEAD = 4096
+_LARGEST_PAGE = 1 << 28
+"""Bytes that are set apart for a page at the most, whatever it says of its own size."""
 """Bytes of a body in which its rows begin."""
 _T = TypeVar("_T")
 
@@ -285,7 +287,7 @@ class Service:
         encoding = response.headers.get("Content-Encoding", "identity")
         try:
             if encoding == "gzip":
-                packed, body = body, gzip.decompress(body)
+                packed, body = body, _unpacked(body)
             elif encoding == "identity":
                 packed = gzip.compress(body, 1, mtime=0)
             else:
@@ -451,6 +453,13 @@ def _odata_error(envelope: Mapping[str, Any]) -> str:
     message = error.get("message") if isinstance(error, dict) else None
     text = message.get("value") if isinstance(message, dict) else None
     return f"odata.error '{text}'" if text else "an answer without rows"
+
+
+def _unpacked(packed: bytes) -> bytes:
+    """Decompress gzip into room of the right size, which its last four bytes tell."""
+    size = int.from_bytes(packed[-4:], "little")
+    body = zlib.decompress(packed, wbits=31, bufsize=max(1, min(size, _LARGEST_PAGE)))
+    return body if len(body) == size else gzip.decompress(packed)
 
 
 def _no_answer(table_id: str, what: str, error: Exception) -> CbsFault:

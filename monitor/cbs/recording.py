@@ -75,6 +75,7 @@ class RecordingWriter:
             compression="zstd",
             compression_level=1,
             # figures hardly repeat: a dictionary of them costs time and makes the file larger
+            write_statistics=False,
             use_dictionary=[dimension.key for dimension in meta.dimensions],
         )
 

@@ -46,6 +46,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self
 from urllib.parse import parse_qsl, quote, unquote, unquote_plus, urlsplit
 
 from monitor.cbs.odata_filter import FilterError, parse_filter
+from monitor.cbs.rowfile import read_rows
 from monitor.errors import MonitorError, UsageError
 
 if TYPE_CHECKING:
@@ -258,7 +259,7 @@ class Library:
         with self._lock:
             key = ("Tables", *map(_version, infos))
             if key not in self._rows:
-                first = (next(_read_rows(path), None) for path in infos)
+                first = (next(_lines(path), None) for path in infos)
                 self._rows[key] = self._cut(row for row in first if row is not None)
             return self._rows[key]
 
@@ -266,7 +267,7 @@ class Library:
         with self._lock:
             key = _version(recording)
             if key not in self._rows:
-                self._rows[key] = self._cut(_read_rows(recording))
+                self._rows[key] = self._cut(_lines(recording))
             return self._rows[key]
 
     def _cut(self, rows: Iterable[tuple[bytes, Mapping[str, Any]]]) -> _Rows:
@@ -594,39 +595,5 @@ def _version(path: Path) -> tuple[Path, int, int]:
     return path, state.st_mtime_ns, state.st_size
 
 
-def _read_rows(path: Path, block: int = 1 << 22) -> Iterator[tuple[bytes, dict[str, Any]]]:
-    """Yield each row of a recording as its own JSON text, on one line, and decoded.
-
-    The text is passed on as it was recorded, so that no number changes its spelling.
-
-    Raises:
-        MonitorError: the file is not an array of rows.
-    """
-    decode = json.JSONDecoder().raw_decode
-    between = re.compile(r"[\s,]*")
-    try:
-        with gzip.open(path, "rt", encoding="utf-8-sig") as file:
-            text = file.read(block).lstrip()
-            if not text.startswith("["):
-                raise MonitorError(f"{path} is not a recording: a JSON array of rows is expected.")
-            at = 1
-            while True:
-                at = between.match(text, at).end()  # type: ignore[union-attr] # it matches nothing too
-                if text.startswith("]", at):
-                    return
-                try:
-                    row, end = decode(text, at)
-                except json.JSONDecodeError as error:
-                    more = file.read(block)
-                    if not more:
-                        raise MonitorError(f"{path} is damaged: {error}.") from error
-                    text, at = text[at:] + more, 0
-                    continue
-                if not isinstance(row, dict):
-                    raise MonitorError(f"{path} is not a recording: {text[at:end]} is not a row.")
-                # A line break inside a row can only be layout: inside text JSON escapes it.
-                line = text[at:end].replace("\r", " ").replace("\n", " ")
-                yield line.encode(), row
-                at = end
-    except (OSError, EOFError, UnicodeDecodeError) as error:
-        raise MonitorError(f"{path} can't be read: {error}.") from error
+def _lines(path: Path) -> Iterator[tuple[bytes, dict[str, Any]]]:
+    return ((text.encode(), row) for text, row in read_rows(path))

@@ -11,9 +11,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-import json
 import re
-import zlib
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,6 +29,7 @@ from monitor.cbs.client import (
     source_keys,
 )
 from monitor.cbs.metadata import DIMENSION_KINDS
+from monitor.cbs.rowfile import RowFileError, read_rows
 from monitor.errors import TableError, UsageError
 
 if TYPE_CHECKING:
@@ -42,7 +41,6 @@ PAGE_ROWS = 10_000
 """Rows a page, as CBS's feed has them."""
 
 _AT_ONCE = 4
-_CHUNK = 1 << 20
 _SUFFIX = ".json.gz"
 
 
@@ -248,11 +246,9 @@ class Recordings(_ManyAtOnce):
         if not path.is_file():
             raise NotOffered(table_id, f"the recording has no {path.name}")
         try:
-            yield from _read_array(path)
-        except (ValueError, EOFError, OSError, zlib.error) as error:
-            raise BrokenPage(
-                table_id, f"{path.name} is not a gzipped JSON array: {error}"
-            ) from error
+            yield from read_rows(path)
+        except RowFileError as error:
+            raise BrokenPage(table_id, str(error)) from error
 
 
 def open_source(
@@ -321,33 +317,6 @@ def _pages(rows: Iterable[str]) -> Iterator[bytes]:
 def _envelope(rows: list[str]) -> bytes:
     head = f'{{"odata.metadata":"$metadata#Cbs.OData.WebAPI.{ROWS}","value":[\n'
     return (head + ",\n".join(rows) + "\n]}").encode()
-
-
-def _read_array(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield the rows of a bare JSON array one by one, each as its own text and decoded.
-
-    The text is kept because the spelling of a number is CBS's.
-    """
-    decode = json.JSONDecoder().raw_decode
-    between = re.compile(r"[\s,]*")
-    with gzip.open(path, "rt", encoding="utf-8") as file:
-        text, at = file.read(_CHUNK).lstrip(), 1
-        if not text.startswith("["):
-            raise ValueError("it does not begin with [")
-        while True:
-            at += len(between.match(text, at)[0])  # type: ignore[index]  # it matches '' too
-            if text.startswith("]", at):
-                return
-            try:
-                row, end = decode(text, at)
-            except ValueError:
-                more = file.read(_CHUNK)
-                if not more:
-                    raise
-                text, at = text[at:] + more, 0
-                continue
-            yield text[at:end], row
-            at = end
 
 
 def _path_label(path: Path) -> str:

@@ -138,7 +138,7 @@ def test_case_of_an_identifier_does_not_matter(opened, record):
 def test_a_damaged_recording_is_told(record, damage):
     folder = record()
     (folder / TABLE / "UntypedDataSet.json.gz").write_bytes(gzip.compress(damage))
-    with pytest.raises(BrokenPage, match=r"UntypedDataSet\.json\.gz is not a gzipped JSON array"):
+    with pytest.raises(BrokenPage, match=r"UntypedDataSet\.json\.gz (is not|is damaged|can't)"):
         take(Recordings(folder))
     (folder / TABLE / "UntypedDataSet.json.gz").write_bytes(gzip.compress(damage)[:-9])
     with pytest.raises(BrokenPage):

@@ -129,6 +129,7 @@ class World:
         return definitions.resolve_job_def("everything").execute_in_process(
             asset_selection=[dg.AssetKey.from_user_string(key) for key in selection] or None,
             raise_on_error=False,
+            run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
         )
 
     def published(self, query: str) -> list[tuple[Any, ...]]:
@@ -145,9 +146,7 @@ class World:
         return {(indicator, region): (value, reason) for indicator, region, value, reason in rows}
 
 
-@pytest.fixture
-def world(tmp_path: Path) -> World:
-    """A monitor of two tables with figures that are in order."""
+def _make_world(tmp_path: Path) -> World:
     made = World(
         Settings(
             source=str(tmp_path / "recordings"),
@@ -171,6 +170,19 @@ def world(tmp_path: Path) -> World:
     made.record_figures(YEARLY, "10.4", "13.9", ".")
     made.record_figures(PERIODS, "5.0", "6.1", "7.2")
     return made
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    """A monitor of two tables with figures that are in order."""
+    return _make_world(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[World, dg.ExecuteInProcessResult]:
+    """Such a monitor after its first run, to look at only."""
+    world = _make_world(tmp_path_factory.mktemp("finished"))
+    return world, world.materialise()
 
 
 @pytest.fixture

@@ -26,8 +26,8 @@ def _metadata(result: dg.ExecuteInProcessResult, asset: str) -> dict:
     return {name: value.value for name, value in event.materialization.metadata.items()}
 
 
-def test_everything_is_published_and_every_check_passes(world):
-    result = world.materialise()
+def test_everything_is_published_and_every_check_passes(finished):
+    world, result = finished
     assert result.success
     assert all(evaluation.passed for evaluation in result.get_asset_check_evaluations())
     assert world.figures() == {
@@ -125,8 +125,8 @@ def test_a_reference_to_nothing_is_listed_and_the_rest_is_published(world, check
     assert world.figures()["hulp-perioden", "NL01"] == (5.0, None)
 
 
-def test_an_asset_shows_where_its_columns_come_from_and_what_is_in_it(world):
-    metadata = _metadata(world.materialise(), "outcomes/figures")
+def test_an_asset_shows_where_its_columns_come_from_and_what_is_in_it(finished):
+    metadata = _metadata(finished[1], "outcomes/figures")
     deps = metadata["dagster/column_lineage"].deps_by_column
     assert [(d.asset_key.path, d.column_name) for d in deps["value"]] == [
         (["core", "cells"], "value")
@@ -166,8 +166,9 @@ def test_an_asset_asked_for_too_early_says_what_to_make_first(world):
     assert "materialise" in failure.user_failure_data.description
 
 
-def test_the_publication_lists_its_tables_with_their_content(world):
-    metadata = _metadata(world.materialise(), "publication")
-    rows = {record.data["table"]: record.data["rows"] for record in metadata["tables"]}
+def test_the_publication_lists_its_tables_with_their_content(finished):
+    metadata = _metadata(finished[1], "publication")
+    records = [record.data for record in metadata["tables"].records]
+    rows = {record["table"]: record["rows"] for record in records}
     assert rows["outcomes.hulp"] == 6
     assert metadata["synthetic"] is False

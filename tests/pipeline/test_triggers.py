@@ -16,9 +16,7 @@ def tick(world):
 
     def evaluate(cursor: str | None = None, settings=world.settings) -> dg.SensorResult:
         definitions = build_definitions(settings)
-        sensor = definitions.resolve_sensor_def("cbs_changes") if hasattr(
-            definitions, "resolve_sensor_def"
-        ) else definitions.get_sensor_def("cbs_changes")
+        sensor = definitions.resolve_sensor_def("cbs_changes")
         with dg.build_sensor_context(cursor=cursor, definitions=definitions) as context:
             return sensor(context)
 

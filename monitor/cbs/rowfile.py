@@ -1,0 +1,61 @@
+"""The files of a folder of recordings: one gzipped JSON array of rows each.
+
+Belongs here: reading such a file row by row, whatever its size.
+Does not belong here: what the rows mean, and which files a table has (``sources``, ``replay``).
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import re
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from monitor.errors import MonitorError
+
+_BLOCK = 1 << 22
+_BETWEEN = re.compile(r"[\s,]*")
+
+
+class RowFileError(MonitorError):
+    """A file that is not a gzipped JSON array of rows, or is damaged."""
+
+
+def read_rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield each row of a recording as its own JSON text, on one line, and decoded.
+
+    The text is passed on as it was recorded, so that no number changes its spelling.
+
+    Raises:
+        RowFileError: naming the file and what is wrong with it.
+    """
+    decode = json.JSONDecoder().raw_decode
+    name = f"{path.parent.name}/{path.name}"
+    try:
+        with gzip.open(path, "rt", encoding="utf-8-sig") as file:
+            text, at = file.read(_BLOCK).lstrip(), 1
+            if not text.startswith("["):
+                raise RowFileError(f"{name} is not a recording: a JSON array of rows is expected.")
+            while True:
+                between = _BETWEEN.match(text, at)
+                at = between.end() if between else at
+                if text.startswith("]", at):
+                    return
+                try:
+                    row, end = decode(text, at)
+                except json.JSONDecodeError as error:
+                    more = file.read(_BLOCK)
+                    if not more:
+                        raise RowFileError(f"{name} is damaged: {error}.") from error
+                    text, at = text[at:] + more, 0
+                    continue
+                if not isinstance(row, dict):
+                    raise RowFileError(f"{name} is not a recording: {text[at:end]} is not a row.")
+                # A line break inside a row can only be layout: inside text JSON escapes it.
+                yield text[at:end].replace("\r", " ").replace("\n", " "), row
+                at = end
+    except (OSError, EOFError, UnicodeDecodeError, zlib.error) as error:
+        raise RowFileError(f"{name} can't be read: {error}.") from error

@@ -1,0 +1,55 @@
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from monitor.errors import UsageError
+from monitor.settings import load_settings
+
+
+@pytest.fixture(autouse=True)
+def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def test_the_sample_is_the_source_where_none_is_set() -> None:
+    assert load_settings({}).source == "sample"
+
+
+def test_an_option_wins_over_the_environment_and_that_over_the_file() -> None:
+    Path("monitor.toml").write_text('source = "a"\ncbs_url = "http://x"\n', encoding="utf-8")
+    assert load_settings({}).source == "a"
+    assert load_settings({"MONITOR_SOURCE": "b"}).source == "b"
+    assert load_settings({"MONITOR_SOURCE": "b"}, source="c").source == "c"
+    assert load_settings({"MONITOR_SOURCE": "b"}).cbs_url == "http://x"
+
+
+def test_an_unknown_setting_is_wrong_use_and_names_the_known_ones() -> None:
+    Path("monitor.toml").write_text('sauce = "cbs"\n', encoding="utf-8")
+    with pytest.raises(UsageError, match=r"sauce.*Known: source"):
+        load_settings({})
+
+
+def test_a_file_that_is_not_toml_is_wrong_use() -> None:
+    Path("monitor.toml").write_text("source: cbs\n", encoding="utf-8")
+    with pytest.raises(UsageError, match="not valid TOML"):
+        load_settings({})
+
+
+def test_the_clock_can_be_set_and_counts_in_utc() -> None:
+    clock = load_settings({"MONITOR_NOW": "2026-11-01T07:00:00+01:00"}).clock()
+    assert clock == datetime(2026, 11, 1, 6, tzinfo=UTC)
+    with pytest.raises(UsageError, match="MONITOR_NOW"):
+        load_settings({"MONITOR_NOW": "yesterday"})
+
+
+def test_the_name_of_a_synthetic_publication_says_so(tmp_path: Path) -> None:
+    settings = load_settings({}, data=tmp_path)
+    names = {
+        (label, made_up): settings.workspace(label).publication(synthetic=made_up).name
+        for label in ("cbs", "sample", "x-1")
+        for made_up in (True, False)
+    }
+    assert names["cbs", False] == "monitor-sociaal-domein.duckdb"
+    assert names["x-1", False] == "monitor-sociaal-domein.x-1.duckdb"
+    assert all("voorbeelddata-synthetisch" in n for (_, made_up), n in names.items() if made_up)
