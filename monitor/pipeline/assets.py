@@ -244,21 +244,11 @@ def _usable(state: TableState) -> dg.AssetCheckResult:
     metadata: dict[str, Any] = {"state": state.state}
     if state.reason or state.detail:
         served = state.snapshot.retrieved_at if state.snapshot else None
-        metadata["failures"] = dg.MetadataValue.md(
-            shown.markdown(
-                ("table", "state", "reason", "detail", "published instead"),
-                [
-                    (
-                        state.table_id,
-                        state.state,
-                        state.reason,
-                        state.detail,
-                        f"snapshot of {served:%Y-%m-%d %H:%M} UTC" if served else "no figures",
-                    )
-                ],
-                longest=None,
-            )
-        )
+        metadata |= {
+            "reason": state.reason or "",
+            "detail": state.detail or "",
+            "published_instead": f"snapshot of {served:%Y-%m-%d %H:%M} UTC" if served else "nothing",
+        }
     return dg.AssetCheckResult(
         passed=state.state in {"new", "unchanged"},
         check_name=CHECK_OF_TABLE,

@@ -170,7 +170,7 @@ def _stage_spec(
     return dg.AssetSpec(
         key,
         deps=list(deps),
-        group_name="stages",
+        group_name="input",
         kinds=kinds,
         owners=owners or [],
         code_version=code_fingerprint()[:12],

@@ -25,6 +25,9 @@ _HOME = """\
 # Written by the monitor; change it as you like.
 telemetry:
   enabled: false
+# No window that asks for an e-mail address.
+nux:
+  enabled: false
 # Nothing in the monitor prints; capturing that costs two processes a run.
 compute_logs:
   module: dagster._core.storage.noop_compute_log_manager

@@ -50,7 +50,8 @@ def test_a_table_with_an_unknown_mark_is_quarantined_and_the_rest_is_published(w
     assert result.success
     check = check_of(result, "cbs/99901NED")
     assert (check.passed, check.severity, check.blocking) == (False, ERROR, False)
-    assert "99901NED" in check.metadata["failures"].value
+    assert "neither a number" in check.metadata["detail"].value
+    assert check.metadata["published_instead"].value == "snapshot of 2026-11-22 06:00 UTC"
     metadata = _metadata(result, "cbs/99901NED")
     assert metadata["quarantined"] is True
     assert "teken of getal" in metadata["reason"]
