@@ -43,12 +43,10 @@ Definitions = Annotated[Path | None, typer.Option(help="Folder of the definition
 def main() -> None:
     """Run the command line; errors that people can repair come without a traceback."""
     try:
-        app(standalone_mode=False)
+        sys.exit(app(standalone_mode=False))  # the code that a command exits with, or None
     except MonitorError as error:
         err.print(str(error), markup=False, highlight=False, soft_wrap=True)
         sys.exit(error.exit_code)
-    except typer.Exit as stop:
-        sys.exit(stop.exit_code)
     except typer.Abort:
         err.print("Stopped. What was fetched is kept; the last publication stays.")
         sys.exit(Exit.ERROR)

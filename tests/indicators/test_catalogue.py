@@ -106,7 +106,9 @@ def test_two_series_can_not_ask_different_parts_of_one_table(definitions: Defini
 
 def test_a_code_outside_the_selection_of_the_series_is_an_error(definitions: Definitions) -> None:
     definitions.change("series/kern.yaml", "tables:", "select: {Geslacht: [T001038]}\ntables:")
-    definitions.change(INDICATOR, "topic: Jongeren}", 'topic: Jongeren, members: {Geslacht: "3000"}}')
+    definitions.change(
+        INDICATOR, "topic: Jongeren}", 'topic: Jongeren, members: {Geslacht: "3000"}}'
+    )
     _, problems = load(definitions.folder)
     assert [(p.number, p.line) for p in problems] == [(Number.UNKNOWN_MEMBER, 17)]
     assert '"T001038"' in problems[0].remedy

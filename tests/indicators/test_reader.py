@@ -53,8 +53,10 @@ def test_what_is_not_plain_yaml_is_refused_with_its_line(
 
 plain = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(st.characters(exclude_categories=["C"])),
-    lambda inner: st.lists(inner, max_size=3)
-    | st.dictionaries(st.text("abcdef", min_size=1), inner, max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.text("abcdef", min_size=1), inner, max_size=3)
+    ),
     max_leaves=8,
 )
 

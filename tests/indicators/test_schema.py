@@ -43,7 +43,9 @@ def test_every_committed_definition_is_valid_by_its_schema_too(kind: str) -> Non
 
 def test_every_field_of_an_indicator_explains_itself_in_an_editor() -> None:
     schema = json.loads(render("indicator"))
-    bare = [name for name, field in schema["properties"].items() if not field.keys() & {"title", "$ref"}]
+    bare = [
+        name for name, field in schema["properties"].items() if not field.keys() & {"title", "$ref"}
+    ]
     assert bare == []
     assert "kleine letters" in schema["properties"]["id"]["description"]
 

@@ -49,9 +49,7 @@ def published(
 def test_there_is_a_table_a_theme_that_opens_with_effects(tables: Path) -> None:
     file = published(tables).path
     with duckdb.connect(file, read_only=True) as connection:
-        found = connection.execute(
-            "SELECT indicator_id FROM outcomes.veilig_opgroeien"
-        ).fetchall()
+        found = connection.execute("SELECT indicator_id FROM outcomes.veilig_opgroeien").fetchall()
         empty = connection.execute("SELECT count(*) FROM outcomes.samenhang").fetchall()
     assert found == [("effect",), ("gebruik",)]
     assert empty == [(0,)]

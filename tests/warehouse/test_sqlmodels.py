@@ -42,7 +42,10 @@ def test_models_come_in_an_order_that_can_be_run(tmp_path: Path) -> None:
     [
         ("SELECT 1 AS a\n", "the head must say"),
         (HEAD.replace("key: a", "key: c") + "SELECT 1\n", r"key columns \['c'\]"),
-        (HEAD.replace("--   b  DECIMAL", "--   b: DECIMAL") + "SELECT 1\n", "can't read the column"),
+        (
+            HEAD.replace("--   b  DECIMAL", "--   b: DECIMAL") + "SELECT 1\n",
+            "can't read the column",
+        ),
         (HEAD + "SELECT a, b FROM core.nowhere\n", "neither a model nor an input table"),
         (HEAD + "SELECT a b FROM FROM\n", "core/t.sql"),
         (HEAD + "SELECT 1; SELECT 2\n", "exactly one SELECT"),
