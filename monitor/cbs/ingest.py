@@ -119,7 +119,7 @@ def refresh(
             kept if old_observed else None,
             old_observed,
             error.explanation,
-            str(error),
+            error.detail,
             now,
             word,
             old_recorded,

@@ -92,14 +92,14 @@ def _refuse_what_is_not_plain(text: bytes) -> None:
                 Number.NOT_ALLOWED,
                 line,
                 "Ankers en verwijzingen (& en *) mogen niet in een definitie.",
-                "Schrijf de waarde voluit; zet tekst die met & of * begint tussen aanhalingstekens.",
+                "Schrijf de waarde voluit; zet tekst met & of * vooraan tussen aanhalingstekens.",
             )
         if getattr(event, "tag", None) is not None:
             raise _RefusedError(
                 Number.NOT_ALLOWED,
                 line,
                 "Labels (!) mogen niet in een definitie.",
-                'Haal het label weg; zet tekst die met ! begint tussen "aanhalingstekens".',
+                "Haal het label weg; zet tekst met ! vooraan tussen aanhalingstekens.",
             )
         if isinstance(event, yaml.CollectionStartEvent):
             depth += 1

@@ -247,7 +247,9 @@ def _usable(state: TableState) -> dg.AssetCheckResult:
         metadata |= {
             "reason": state.reason or "",
             "detail": state.detail or "",
-            "published_instead": f"snapshot of {served:%Y-%m-%d %H:%M} UTC" if served else "nothing",
+            "published_instead": f"snapshot of {served:%Y-%m-%d %H:%M} UTC"
+            if served
+            else "nothing",
         }
     return dg.AssetCheckResult(
         passed=state.state in {"new", "unchanged"},

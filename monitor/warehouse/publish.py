@@ -165,7 +165,7 @@ def _read_me(
         ),
         (
             "Vergelijken",
-            "Cijfers staan in de indeling van hun eigen jaar (region_year). Verschil kan bedoeld zijn.",
+            "Cijfers staan in de indeling van hun eigen jaar. Verschil kan de bedoeling zijn.",
         ),
         (
             "Wie gaat hierover?",
