@@ -17,8 +17,7 @@ test: $(VENV)/installed  ## run the tests
 	$(BIN)/pytest -n auto
 
 dev: $(VENV)/installed  ## open the Dagster UI on http://localhost:3000
-	mkdir -p data/dagster
-	DAGSTER_HOME="$(CURDIR)/data/dagster" $(BIN)/dagster dev
+	$(BIN)/monitor dev
 
 lint: $(VENV)/installed
 	$(BIN)/ruff check .

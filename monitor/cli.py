@@ -1,4 +1,4 @@
-"""The command line: ``monitor run``, ``check``, ``status``, ``replay``, ``sample``, ``schema``.
+"""The command line: ``run``, ``check``, ``status``, ``dev``, ``replay``, ``sample``, ``schema``.
 
 Belongs here: options, what is printed, exit codes.
 Does not belong here: the work (``monitor.run``, ``monitor.indicators``, ``monitor.cbs``). Heavy
@@ -135,7 +135,7 @@ def _run_in_dagster(this: Run, select: str | None) -> int:
         return Exit.ERROR
     note = this.note()
     if note is None or "publication" not in result.made:
-        out.print(f"Made {len(result.made)} assets; the published file is as it was.")
+        _say(f"Made {', '.join(result.made)}. The published file is as it was.")
         return Exit.GOOD
     _print_outcome(note["summary"], Path(note["publication"]))
     return int(note["exit_code"])
@@ -219,12 +219,13 @@ def check(
     )
     for problem in problems:
         err.print(str(problem), markup=False, highlight=False, soft_wrap=True)
+    wrong = len(errors(problems))
+    if wrong:
+        err.print(f"{wrong} {'fout' if wrong == 1 else 'fouten'} in de definities.", style="red")
     stale = outdated(settings.definitions / "schema")
     if stale:
         err.print(f"Verouderd: {', '.join(stale)}. Draai `monitor schema` en neem ze mee.")
-    wrong = len(errors(problems))
     if wrong or stale:
-        err.print(f"{wrong} {'fout' if wrong == 1 else 'fouten'} in de definities.", style="red")
         raise typer.Exit(Exit.ERROR)
     out.print(
         f"In orde: {len(catalogue.indicators)} indicatoren, {len(catalogue.populations)} noemers, "
@@ -235,6 +236,24 @@ def check(
     for theme in catalogue.themes_in_order():
         if not catalogue.has_effect(theme.id):
             out.print(f"Thema {theme.id}: nog geen effectindicator.", highlight=False)
+
+
+@app.command()
+def dev(source: Source = None, data: Data = None) -> None:
+    """Open the Dagster UI, with the history of all runs; Ctrl-C stops it."""
+    import os
+    import subprocess
+
+    from monitor.pipeline.headless import prepare_home
+
+    settings = load_settings(source=source, data=data)
+    environment = os.environ | {
+        "DAGSTER_HOME": str(prepare_home(settings)),
+        "MONITOR_SOURCE": settings.source,
+        "MONITOR_DATA": str(settings.data),
+    }
+    command = [sys.executable, "-m", "dagster", "dev", "-m", "monitor.pipeline"]
+    raise typer.Exit(subprocess.run(command, env=environment, check=False).returncode)
 
 
 @app.command()

@@ -64,7 +64,7 @@ class Run:
         """Where tables come from; the sample is generated when its specification changed."""
         from monitor.cbs.sources import open_source
 
-        recordings = self.settings.workspace("sample").recordings
+        recordings = self.settings.sample_recordings
         if self.settings.source == "sample":
             _generate_sample(self.settings.sample, recordings)
         return open_source(self.settings.source, recordings, cbs_url=self.settings.cbs_url)

@@ -19,6 +19,8 @@ from monitor.errors import UsageError
 REPOSITORY = Path(__file__).resolve().parent.parent
 NAME = "monitor-sociaal-domein"
 SYNTHETIC = "voorbeelddata-synthetisch"
+SAMPLE_LABEL = "voorbeelddata"
+"""Label of the source ``sample``; another name than the folder of its specification."""
 
 _KEYS = ("source", "definitions", "sql", "data", "cbs_url", "now")
 
@@ -55,6 +57,11 @@ class Settings:
         """Where Dagster keeps the history of runs."""
         return self.data / "dagster"
 
+    @property
+    def sample_recordings(self) -> Path:
+        """Recordings generated from the sample's specification."""
+        return self.workspace(SAMPLE_LABEL).folder / "sample"
+
     def workspace(self, label: str) -> Workspace:
         """Return the folders of one source; sources never share an archive."""
         return Workspace(self.data / label, self.data, label)
@@ -78,11 +85,6 @@ class Workspace:
         return self.folder / "states"
 
     @property
-    def recordings(self) -> Path:
-        """Recordings generated from the sample's specification."""
-        return self.folder / "sample"
-
-    @property
     def tables(self) -> Path:
         """The Parquet tables: ``<schema>/<name>.parquet``."""
         return self.folder / "tables"
@@ -95,7 +97,7 @@ class Workspace:
     def publication(self, *, synthetic: bool) -> Path:
         """Return the published DuckDB file; the name of synthetic data says so."""
         parts = [NAME]
-        if self.label not in {"cbs", "sample"}:
+        if self.label not in {"cbs", SAMPLE_LABEL}:
             parts.append(self.label)
         if synthetic:
             parts.append(SYNTHETIC)

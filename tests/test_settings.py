@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from monitor.errors import UsageError
-from monitor.settings import load_settings
+from monitor.settings import SAMPLE_LABEL, Settings, load_settings
 
 
 @pytest.fixture(autouse=True)
@@ -47,9 +47,17 @@ def test_the_name_of_a_synthetic_publication_says_so(tmp_path: Path) -> None:
     settings = load_settings({}, data=tmp_path)
     names = {
         (label, made_up): settings.workspace(label).publication(synthetic=made_up).name
-        for label in ("cbs", "sample", "x-1")
+        for label in ("cbs", SAMPLE_LABEL, "x-1")
         for made_up in (True, False)
     }
     assert names["cbs", False] == "monitor-sociaal-domein.duckdb"
+    assert names[SAMPLE_LABEL, True] == "monitor-sociaal-domein.voorbeelddata-synthetisch.duckdb"
     assert names["x-1", False] == "monitor-sociaal-domein.x-1.duckdb"
     assert all("voorbeelddata-synthetisch" in n for (_, made_up), n in names.items() if made_up)
+
+
+def test_what_a_run_makes_never_lies_in_the_committed_folder_of_the_sample() -> None:
+    settings = Settings()
+    made = settings.workspace(SAMPLE_LABEL).folder
+    assert not made.is_relative_to(settings.sample)
+    assert not settings.sample_recordings.is_relative_to(settings.sample)

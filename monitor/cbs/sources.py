@@ -251,6 +251,13 @@ class Recordings(_ManyAtOnce):
             raise BrokenPage(table_id, str(error)) from error
 
 
+def page_of(table_id: str, host: Host = "cbs") -> str:
+    """Return the page where people see a table: StatLine, or the feed of a third party's table."""
+    if host == "derden":
+        return f"https://dataderden.cbs.nl/ODataApi/OData/{table_id}"
+    return f"https://opendata.cbs.nl/statline/#/CBS/nl/dataset/{table_id}/table"
+
+
 def open_source(
     spec: str,
     sample: Path,
@@ -272,7 +279,7 @@ def open_source(
         UsageError: ``spec`` is none of these, or the folder has no recordings.
     """
     if spec == "sample":
-        return Recordings(sample, "sample", partial=False)
+        return Recordings(sample, "voorbeelddata", partial=False)
     if spec == "cbs":
         return CbsService(Service(cbs_url, timeout=timeout, retries=retries))
     if re.match("https?://", spec):

@@ -159,12 +159,12 @@ def sql_model(
             "dagster/uri": stored.path.as_uri(),
             "dagster/column_lineage": shown.lineage(column_lineage(model, schemas), known),
             "rebuilt": stored.built,
-            "preview": shown.preview(stored.path),
         }
         if model.id == CHARTED:
             from monitor.pipeline.charts import indicators_chart
 
             metadata["chart"] = indicators_chart(stored.path, synthetic=run.synthetic)
+        metadata["preview"] = shown.preview(stored.path)
         return dg.MaterializeResult(
             data_version=dg.DataVersion(stored.sha256),
             metadata=metadata,

@@ -14,7 +14,7 @@ from typing import Any
 
 import dagster as dg
 
-from monitor.cbs.sources import TableRequest
+from monitor.cbs.sources import TableRequest, page_of
 from monitor.indicators.catalogue import Catalogue
 from monitor.indicators.models import Indicator, Series
 from monitor.pipeline import assets, shown, triggers
@@ -24,7 +24,6 @@ from monitor.settings import Settings
 from monitor.warehouse.sqlmodels import SqlModel
 from monitor.warehouse.store import code_fingerprint
 
-STATLINE = "https://opendata.cbs.nl/statline/#/CBS/nl/dataset/{}/table"
 _TAG = 63
 """Longest name that Dagster allows in a tag."""
 
@@ -137,7 +136,7 @@ def _uses(catalogue: Catalogue) -> Mapping[str, _Use]:
 
 
 def _table_spec(request: TableRequest, use: _Use) -> dg.AssetSpec:
-    page = STATLINE.format(request.table_id)
+    page = page_of(request.table_id, request.host)
     about = [
         f"**{s.title}{f', {request.period}' if request.period else ''}** ({s.publisher}). "
         f"{s.description}"

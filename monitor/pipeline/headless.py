@@ -7,6 +7,7 @@ Does not belong here: printing (``monitor.cli``) and what a run does.
 from __future__ import annotations
 
 import logging
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -136,7 +137,9 @@ def run(settings: Settings, select: str | None = None, on_event: Tell = silent) 
 def _selected(select: str, definitions: dg.Definitions) -> list[dg.AssetKey]:
     graph = definitions.resolve_asset_graph()
     try:
-        keys = dg.AssetSelection.from_string(select).resolve(graph)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", dg.BetaWarning)  # part of its selection syntax
+            keys = dg.AssetSelection.from_string(select).resolve(graph)
     except dg.DagsterError as error:
         raise UsageError(f"--select {select!r}: {error} {_HELP}") from None
     if not keys:

@@ -22,8 +22,6 @@ from monitor.warehouse.publish import Publication
 from monitor.warehouse.sqlmodels import INPUT, SqlModel
 
 PREVIEW_ROWS = 10
-_CELL = 80
-"""Longest text in a cell of a preview."""
 
 OBSERVATIONS = dg.AssetKey("observations")
 REGIONS = dg.AssetKey("regions")
@@ -60,22 +58,21 @@ def row_count(file: Path) -> int:
     return int(pq.read_metadata(file).num_rows)
 
 
-def markdown(
-    columns: Sequence[str], rows: Iterable[Sequence[Any]], *, longest: int | None = _CELL
-) -> str:
-    """Return a markdown table; texts over ``longest`` are cut."""
+def table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> dg.TableMetadataValue:
+    """Return a small table; unlike markdown, the UI shows it without a click."""
 
-    def cell(value: Any) -> str:
-        text = "" if value is None else str(value)
-        if longest and len(text) > longest:
-            text = text[: longest - 1] + "…"
-        return text.replace("|", "\\|").replace("\n", " ")
+    def cell(value: Any) -> str | int | float | bool:
+        if isinstance(value, str | int | float | bool):
+            return value
+        return "" if value is None else str(value)
 
-    head = ["| " + " | ".join(columns) + " |", "|" + " --- |" * len(columns)]
-    return "\n".join(head + ["| " + " | ".join(map(cell, row)) + " |" for row in rows])
+    return dg.MetadataValue.table(
+        [dg.TableRecord(dict(zip(columns, map(cell, row), strict=True))) for row in rows],
+        dg.TableSchema([dg.TableColumn(name) for name in columns]),
+    )
 
 
-def preview(file: Path) -> dg.MarkdownMetadataValue:
+def preview(file: Path) -> dg.TableMetadataValue:
     """Return some rows of a Parquet table, spread evenly: its first rows are often all alike.
 
     Columns without any value in those rows are left out.
@@ -83,8 +80,6 @@ def preview(file: Path) -> dg.MarkdownMetadataValue:
     import duckdb
 
     count = row_count(file)
-    if not count:
-        return dg.MetadataValue.md("(geen rijen)")
     wanted = sorted({number * count // PREVIEW_ROWS for number in range(PREVIEW_ROWS)})
     with duckdb.connect() as connection:
         found = connection.execute(
@@ -95,20 +90,16 @@ def preview(file: Path) -> dg.MarkdownMetadataValue:
         columns = [column[0] for column in found.description or ()]
         rows = found.fetchall()
     kept = [i for i, _ in enumerate(columns) if any(row[i] is not None for row in rows)]
-    return dg.MetadataValue.md(
-        markdown([columns[i] for i in kept], ([row[i] for i in kept] for row in rows))
-    )
+    return table([columns[i] for i in kept], ([row[i] for i in kept] for row in rows))
 
 
 def verdict_result(verdict: Verdict, name: str) -> dg.AssetCheckResult:
     """Return the outcome of a stage's check, its failures as a small table."""
     metadata: dict[str, Any] = {"rows": verdict.rows}
     if not verdict.passed:
-        metadata["failures"] = dg.MetadataValue.md(
-            markdown(
-                ("table", "column", "rule", "example"),
-                ((f.table, f.column, f.rule, f.example) for f in verdict.failures),
-            )
+        metadata["failures"] = table(
+            ("table", "column", "rule", "example"),
+            ((f.table, f.column, f.rule, f.example) for f in verdict.failures),
         )
     description = "; ".join(f"{f.table}.{f.column}: {f.rule}" for f in verdict.failures)
     return dg.AssetCheckResult(
@@ -120,42 +111,24 @@ def verdict_result(verdict: Verdict, name: str) -> dg.AssetCheckResult:
     )
 
 
-def problems_table(resolution: Resolution) -> dg.MarkdownMetadataValue:
-    """Return the problems of the definitions as a small table."""
-    return dg.MetadataValue.md(
-        markdown(
-            ("file", "line", "number", "problem", "remedy"),
-            ((p.file, p.line, p.number, p.message, p.remedy) for p in resolution.problems),
-            longest=None,
-        )
+def problems_table(resolution: Resolution) -> dg.TableMetadataValue:
+    """Return the problems of the definitions."""
+    return table(
+        ("file", "line", "number", "problem", "remedy"),
+        ((p.file, p.line, p.number.value, p.message, p.remedy) for p in resolution.problems),
     )
 
 
-def gaps_table(resolution: Resolution) -> dg.MarkdownMetadataValue:
+def gaps_table(resolution: Resolution) -> dg.TableMetadataValue:
     """Return which indicators get no figures from which table because a recording lacks a topic."""
-    by_indicator: dict[str, list[str]] = {}
-    for indicator_id, table_id in resolution.gaps:
-        by_indicator.setdefault(indicator_id, []).append(table_id)
-    rows = [(indicator, ", ".join(tables)) for indicator, tables in by_indicator.items()]
-    return dg.MetadataValue.md(
-        markdown(("indicator", "tables without its topic"), rows) if rows else "(geen)"
-    )
+    return table(("indicator", "table without its topic"), resolution.gaps)
 
 
 def publication_table(publication: Publication) -> dg.TableMetadataValue:
-    """Return the published tables with their number of rows and content hash."""
-    return dg.MetadataValue.table(
-        [
-            dg.TableRecord({"table": name, "rows": rows, "content": publication.hashes[name]})
-            for name, rows in publication.tables.items()
-        ],
-        dg.TableSchema(
-            [
-                dg.TableColumn("table", "string"),
-                dg.TableColumn("rows", "int"),
-                dg.TableColumn("content", "string", "Hash van de inhoud."),
-            ]
-        ),
+    """Return the published tables with their number of rows and the hash of their content."""
+    return table(
+        ("table", "rows", "content"),
+        ((name, rows, publication.hashes[name]) for name, rows in publication.tables.items()),
     )
 
 

@@ -71,7 +71,7 @@ def cbs_sensor(
         try:
             source = open_source(
                 settings.source,
-                settings.workspace("sample").recordings,
+                settings.sample_recordings,
                 cbs_url=settings.cbs_url,
                 timeout=_PATIENCE,
                 retries=0,

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from monitor.cbs.sources import page_of
 from monitor.indicators.models import Count, Indicator, PopulationRef, Published, Ratio, Term
 from monitor.warehouse.build import parquet_of
 from monitor.warehouse.sqlmodels import INPUT
@@ -328,8 +329,8 @@ def write_sources(
         metas: metadata by table id, of every table that has a good snapshot.
         regions: the regions that those tables name.
     """
-    publishers = {
-        table.table: entry.model.publisher
+    series = {
+        table.table: entry.model
         for entry in catalogue.series.values()
         for table in entry.model.tables
     }
@@ -340,9 +341,9 @@ def write_sources(
             {
                 "table_id": table_id,
                 "title": metas[table_id].title if table_id in metas else None,
-                "publisher": publishers[table_id],
+                "publisher": series[table_id].publisher,
                 "license": "CC BY 4.0",
-                "page": f"https://opendata.cbs.nl/statline/#/CBS/nl/dataset/{table_id}/table",
+                "page": page_of(table_id, series[table_id].host),
                 "state": "good" if state.state in {"new", "unchanged"} else state.state,
                 "reason": _ABSENT if state.state == "absent" else state.reason,
                 "detail": None if state.state == "absent" else state.detail,

@@ -90,13 +90,15 @@ def publish(
             for schema in SCHEMAS:
                 connection.execute(f"CREATE SCHEMA {schema}")
             _read_me(connection, synthetic=synthetic, now=now, version=version)
+            mark = "VOORBEELDDATA (SYNTHETISCH). " if synthetic else ""
             for model in models:
                 if model.id == FIGURES:
                     for theme in themes:
-                        _theme(connection, model, tables, theme)
+                        _theme(connection, model, tables, theme, mark)
                 elif model.published:
                     source = f"read_parquet({quoted(parquet_of(tables, model.id))})"
-                    _table(connection, model.id, f"FROM {source}", model.comment, model.columns)
+                    comment = mark + model.comment
+                    _table(connection, model.id, f"FROM {source}", comment, model.columns)
             connection.execute("CHECKPOINT fresh")
             publication = _inspect(connection, path)
             connection.execute("USE memory")
@@ -113,7 +115,7 @@ def theme_table(theme_id: str) -> str:
 
 
 def _theme(
-    connection: duckdb.DuckDBPyConnection, model: SqlModel, tables: Path, theme: Theme
+    connection: duckdb.DuckDBPyConnection, model: SqlModel, tables: Path, theme: Theme, mark: str
 ) -> None:
     inner = ("theme_id", "kind_order")
     columns = [column for column in model.columns if column.name not in inner]
@@ -123,7 +125,7 @@ def _theme(
         f"WHERE theme_id = {_text(theme.id)} "
         f"ORDER BY {', '.join(name for name in model.key if name != 'theme_id')}"
     )
-    comment = f"{theme.title}. {theme.question} Effecten staan vooraan."
+    comment = f"{mark}{theme.title}. {theme.question} Effecten staan vooraan."
     _table(connection, theme_table(theme.id), select, comment, columns)
 
 

@@ -25,13 +25,27 @@ from typing import Any
 from monitor.errors import MonitorError
 
 _COLUMN = re.compile(
-    r"^(?P<name>\w+)\s+(?P<type>[A-Z]+(?:\(\d+(?:,\s*\d+)?\))?(?:\[\])?)"
+    r"^(?P<name>\w+)\s+(?P<type>[A-Z]+)"
     r"(?:\s+(?P<required>not null))?(?:\s+in \((?P<allowed>[^)]*)\))?\s+(?P<comment>\S.*)$"
 )
 PUBLISHED = ("outcomes", "reference", "governance", "quality")
 """Schemas that are in the published file."""
 INPUT = "input"
 """Schema of the tables that Python hands to SQL."""
+
+
+TYPES = (
+    "VARCHAR",
+    "BIGINT",
+    "INTEGER",
+    "SMALLINT",
+    "TINYINT",
+    "DOUBLE",
+    "BOOLEAN",
+    "DATE",
+    "TIMESTAMP",
+)
+"""Types that a column can have."""
 
 
 class SqlModelError(MonitorError):
@@ -198,6 +212,11 @@ def _column(path: Path, line: str) -> Column:
         raise SqlModelError(
             f"{path}: can't read the column line {line!r}. Write: name TYPE [not null] "
             "[in (a, b)] comment."
+        )
+    if match["type"] not in TYPES:
+        raise SqlModelError(
+            f"{path}: column {match['name']} has type {match['type']}. Choose from "
+            f"{', '.join(TYPES)}."
         )
     allowed = tuple(v.strip() for v in (match["allowed"] or "").split(",") if v.strip())
     return Column(match["name"], match["type"], match["comment"], bool(match["required"]), allowed)

@@ -172,7 +172,7 @@ def test_a_source_is_named_by_a_word_an_address_or_a_path(record, tmp_path):
     folder = record()
     for spec, label, partial in [
         ("cbs", "cbs", False),
-        ("sample", "sample", False),
+        ("sample", "voorbeelddata", False),
         ("http://127.0.0.1:8080", "127-0-0-1-8080", True),
     ]:
         source = open_source(spec, folder)

@@ -86,6 +86,15 @@ def test_synthetic_data_says_so_in_its_first_table(tables: Path) -> None:
     assert "CBS, open data, CC BY 4.0" in text(published(tables))
 
 
+def test_every_table_of_synthetic_data_says_so(tables: Path) -> None:
+    with duckdb.connect(published(tables, synthetic=True).path, read_only=True) as connection:
+        silent = connection.execute(
+            "SELECT table_name FROM duckdb_tables() WHERE schema_name <> 'main' "
+            "AND comment NOT LIKE 'VOORBEELDDATA (SYNTHETISCH)%'"
+        ).fetchall()
+    assert silent == []
+
+
 def test_who_has_the_old_file_open_keeps_reading_it(tables: Path) -> None:
     file = published(tables).path
     with duckdb.connect(file, read_only=True) as connection:

@@ -9,7 +9,7 @@ HEAD = """-- Een tabel.
 -- key: a
 -- columns:
 --   a  VARCHAR  not null  in (x, y)  De sleutel.
---   b  DECIMAL(18,6)  Een getal.
+--   b  DOUBLE  Een getal.
 """
 
 
@@ -26,7 +26,7 @@ def test_the_head_of_a_file_is_its_documentation(tmp_path: Path) -> None:
     assert (model.id, model.comment, model.key) == ("core.t", "Een tabel.", ("a",))
     assert model.columns == (
         Column("a", "VARCHAR", "De sleutel.", required=True, allowed=("x", "y")),
-        Column("b", "DECIMAL(18,6)", "Een getal."),
+        Column("b", "DOUBLE", "Een getal."),
     )
     assert model.upstream == ("input.x",)
 
@@ -43,9 +43,10 @@ def test_models_come_in_an_order_that_can_be_run(tmp_path: Path) -> None:
         ("SELECT 1 AS a\n", "the head must say"),
         (HEAD.replace("key: a", "key: c") + "SELECT 1\n", r"key columns \['c'\]"),
         (
-            HEAD.replace("--   b  DECIMAL", "--   b: DECIMAL") + "SELECT 1\n",
+            HEAD.replace("--   b  DOUBLE", "--   b: DOUBLE") + "SELECT 1\n",
             "can't read the column",
         ),
+        (HEAD.replace("DOUBLE", "FLOAT") + "SELECT 1\n", "b has type FLOAT. Choose from VARCHAR"),
         (HEAD + "SELECT a, b FROM core.nowhere\n", "neither a model nor an input table"),
         (HEAD + "SELECT a b FROM FROM\n", "core/t.sql"),
         (HEAD + "SELECT 1; SELECT 2\n", "exactly one SELECT"),
