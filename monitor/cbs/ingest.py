@@ -175,7 +175,7 @@ class _Way:
                 if not rows:
                     asked = f" for {dict(request.select)}" if request.select else ""
                     raise EmptyTable(request.table_id, f"an answer without rows{asked}")
-                content = identity(recorded, meta, intake.entities)
+                content = identity(intake.digest, meta, intake.entities)
                 if good and (good.identity, good.selection) == (content, self.selection):
                     return good
                 if self.validate:
@@ -283,6 +283,11 @@ class _Intake:
     def close(self) -> int:
         """Finish the recording; returns the number of rows."""
         return self._recording.close() if self._recording else 0
+
+    @property
+    def digest(self) -> str:
+        """Digest of the rows; see ``recording.RecordingWriter``."""
+        return self._described.digest
 
     @property
     def _described(self) -> RecordingWriter:

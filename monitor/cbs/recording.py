@@ -14,11 +14,12 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Set as AbstractSet
 from contextlib import suppress
+from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -52,6 +53,14 @@ def columns_of(meta: TableMeta) -> list[str]:
     return [dimension.key for dimension in meta.dimensions] + [t.key for t in meta.topics]
 
 
+class Rows(NamedTuple):
+    """The rows of one page, and the sum of their hashes in two halves."""
+
+    batch: pa.RecordBatch
+    low: int
+    high: int
+
+
 class RecordingWriter:
     """Writes pages of rows to a recording, in the order in which they are added.
 
@@ -62,6 +71,7 @@ class RecordingWriter:
 
     def __init__(self, out: Path, meta: TableMeta) -> None:
         self._table_id = meta.table_id
+        self._figures = {topic.key for topic in meta.topics if topic.numeric}
         self._columns = columns_of(meta)
         self._fields = [(column, pa.string()) for column in self._columns]
         row = pa.struct([(ROW_ID, pa.int64()), *self._fields])
@@ -76,7 +86,7 @@ class RecordingWriter:
         )
         self._group = min(122_880, _CELLS_A_GROUP // len(self._columns))
         self._pending: list[pa.RecordBatch] = []
-        self._rows = self._written = 0
+        self._rows = self._written = self._low = self._high = 0
         self._file = pq.ParquetWriter(
             out,
             pa.schema(self._fields),
@@ -87,7 +97,7 @@ class RecordingWriter:
             use_dictionary=[dimension.key for dimension in meta.dimensions],
         )
 
-    def parse(self, page: bytes) -> pa.RecordBatch:
+    def parse(self, page: bytes) -> Rows:
         """Read one page: JSON with its envelope, not compressed.
 
         Raises:
@@ -114,15 +124,23 @@ class RecordingWriter:
             if column.null_count:
                 self._require(name, page, len(rows))
             columns.append(trim(column))
-        return pa.RecordBatch.from_arrays(columns, schema=pa.schema(self._fields))
+        batch = pa.RecordBatch.from_arrays(columns, schema=pa.schema(self._fields))
+        return Rows(batch, *_hashed(batch, self._figures))
 
-    def write(self, batch: pa.RecordBatch) -> int:
+    def write(self, rows: Rows) -> int:
         """Append the rows of one parsed page; returns how many."""
-        self._pending.append(batch)
-        self._rows += batch.num_rows
+        self._pending.append(rows.batch)
+        self._rows += rows.batch.num_rows
+        self._low += rows.low
+        self._high += rows.high
         while self._rows - self._written >= self._group:
             self._flush(self._group)
-        return int(batch.num_rows)
+        return int(rows.batch.num_rows)
+
+    @property
+    def digest(self) -> str:
+        """Number and sum of the rows' hashes: the same in any order, other with a row twice."""
+        return f"{self._rows} {self._low} {self._high}"
 
     def add(self, page: bytes) -> int:
         """Parse and write one page; returns its number of rows."""
@@ -202,7 +220,7 @@ def rebuild(folder: Path, meta: TableMeta, out: Path) -> int:
     return writer.close()
 
 
-def identity(recording: Path, meta: TableMeta, entities: Mapping[str, Sequence[Row]]) -> str:
+def identity(rows: str, meta: TableMeta, entities: Mapping[str, Sequence[Row]]) -> str:
     """Return the SHA-256 (64 hex digits) of a table's content: what CBS says, however it says it.
 
     Content is the rows, the members of the dimensions and DataProperties. What makes no difference:
@@ -210,18 +228,17 @@ def identity(recording: Path, meta: TableMeta, entities: Mapping[str, Sequence[R
     the spelling of equal numbers (13.9 = 13.90), null or blank, and TableInfos.
 
     Args:
-        recording: the recording, of which every row counts.
+        rows: ``RecordingWriter.digest`` of all rows.
         meta: what the table says about itself; must belong to ``entities``.
         entities: rows of ``DataProperties`` and of each dimension, by name.
     """
     digest = hashlib.sha256()
     for name in sorted(["DataProperties", *(dimension.key for dimension in meta.dimensions)]):
-        rows = entities[name]
-        by_id = {row.get(ROW_ID): row for row in rows}
+        by_id = {row.get(ROW_ID): row for row in entities[name]}
         digest.update(name.encode())
-        for row in sorted(_canonical(row, group_path(row, by_id)) for row in rows):
+        for row in sorted(_canonical(row, group_path(row, by_id)) for row in entities[name]):
             digest.update(row.encode())
-    digest.update(_rows_digest(recording, meta).encode())
+    digest.update(rows.encode())
     return digest.hexdigest()
 
 
@@ -238,26 +255,15 @@ def _canonical(row: Row, path: tuple[str, ...]) -> str:
     return json.dumps([kept, path], sort_keys=True, ensure_ascii=False)
 
 
-def _rows_digest(recording: Path, meta: TableMeta) -> str:
-    """Return number and sum of the rows' hashes: the same in any order, other with a row twice."""
-    figures = {topic.key for topic in meta.topics if topic.numeric}
-    file = pq.ParquetFile(recording)
-
-    def group(number: int) -> tuple[int, int, int]:
-        rows = pq.ParquetFile(recording).read_row_group(number, use_threads=False)
-        hashes = np.zeros(rows.num_rows, np.uint64)
-        for name in columns_of(meta):
-            column = pc.fill_null(rows[name].combine_chunks(), "")
-            found = _figure_hashes(column) if name in figures else _text_hashes(column)
-            hashes += _mixed(found ^ np.uint64(_text_hash(name)))
-        hashes = _mixed(hashes)
-        # In halves, because the sum of many would not fit.
-        low, high = hashes & np.uint64(0xFFFF_FFFF), hashes >> np.uint64(32)
-        return rows.num_rows, int(low.sum()), int(high.sum())
-
-    with ThreadPoolExecutor(2) as pool:  # pyarrow and numpy leave Python's lock
-        parts = list(pool.map(group, range(file.num_row_groups)))
-    return str([sum(part) for part in zip(*parts, strict=True)])
+def _hashed(batch: pa.RecordBatch, figures: AbstractSet[str]) -> tuple[int, int]:
+    """Return the sum of the rows' hashes in two halves, because that of many would not fit."""
+    hashes = np.zeros(batch.num_rows, np.uint64)
+    for name in batch.schema.names:
+        column = pc.fill_null(batch.column(name), "")
+        found = _figure_hashes(column) if name in figures else _text_hashes(column)
+        hashes += _mixed(found ^ np.uint64(_text_hash(name)))
+    hashes = _mixed(hashes)
+    return int((hashes & np.uint64(0xFFFF_FFFF)).sum()), int((hashes >> np.uint64(32)).sum())
 
 
 def _figure_hashes(column: pa.Array) -> _Hashes:
@@ -268,7 +274,7 @@ def _figure_hashes(column: pa.Array) -> _Hashes:
     none = pc.is_in(column, pa.array(_NO_FIGURES))
     texts = pc.if_else(none, "0", column)
     numbers = None
-    if pc.max(pc.binary_length(texts)).as_py() <= _EXACT_DIGITS:
+    if (pc.max(pc.binary_length(texts)).as_py() or 0) <= _EXACT_DIGITS:
         with suppress(pa.ArrowInvalid):
             numbers = pc.cast(texts, pa.float64()).to_numpy()
     if numbers is None:
@@ -297,6 +303,7 @@ def _text_hashes(column: pa.Array) -> _Hashes:
     return found
 
 
+@lru_cache(maxsize=1 << 16)
 def _text_hash(text: str) -> int:
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "little")
 

@@ -89,7 +89,7 @@ def with_monitor(url: str, folder: Path) -> Callable[[], int]:
             intake = Intake(writer)
             source.fetch(TableRequest(TABLE), intake)
             intake.recording.close()
-            content = identity(folder / "table.parquet", intake.meta, intake.entities)
+            content = identity(intake.recording.digest, intake.meta, intake.entities)
             return writer.commit(content, datetime.now(UTC), None, Selection()).rows
 
     return work

@@ -53,7 +53,9 @@ def identity_of(
     rows: list[dict[str, Any]], entities: dict[str, list[dict[str, Any]]] = ENTITIES
 ) -> str:
     with TemporaryDirectory() as folder:
-        return identity(record(Path(folder), rows), build_meta(entities), entities)
+        with RecordingWriter(Path(folder) / "recording.parquet", META) as writer:
+            writer.add(page(rows))
+        return identity(writer.digest, build_meta(entities), entities)
 
 
 def test_a_recording_has_the_columns_of_the_metadata_trimmed(tmp_path: Path) -> None:
