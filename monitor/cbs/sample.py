@@ -29,7 +29,13 @@ from monitor.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-SPECIFICATION = ("sample.yaml", "areas.csv", "mergers.csv", "municipalities.csv")
+SPECIFICATION = (
+    "sample.yaml",
+    "areas.csv",
+    "mergers.csv",
+    "municipalities.csv",
+    "reserved_topics.csv",
+)
 """The files that the recordings follow from."""
 
 WIDTH = 8
@@ -91,6 +97,35 @@ class Topic:
     decimals: int = 0
     width: int = WIDTH
     min: int = 0
+    default: str = "Impossible"
+
+    @property
+    def datatype(self) -> str:
+        """CBS's name for what a cell holds."""
+        return "String" if self.text else "Double" if self.decimals else "Long"
+
+    @property
+    def presentation(self) -> str:
+        """CBS's PresentationType."""
+        if self.text:
+            return ""
+        return "Relative" if self.share or self.unit.startswith("per ") else "Absolute"
+
+
+class Reserved(NamedTuple):
+    """One row of ``reserved_topics.csv``: a topic that tables list and the sample does not fill."""
+
+    stem: str
+    title: str
+    group: Sequence[str]
+    unit: str
+    decimals: int
+    datatype: str
+    width: int
+    default: str
+    presentation: str
+    suffixes: Mapping[str, int]
+    """Name of a numbering -> the suffix number in the tables that have it."""
 
 
 @dataclass(frozen=True)
@@ -115,6 +150,8 @@ class Table:
     title: str
     modified: str
     topics: Mapping[str, int]
+    reserved: str = ""
+    """Column of ``reserved_topics.csv``, for a table of areas that lists those topics too."""
     year: int = 0
     empty: Sequence[str] = ()
     provisional: Sequence[str] = ()
@@ -168,10 +205,19 @@ class Specification:
     regions: Mapping[str, Any]
     quantities: Mapping[str, Quantity]
     topics: Mapping[str, Topic]
+    reserved: Sequence[Reserved]
     tables: Mapping[str, Table]
     municipalities: Mapping[str, Municipality]
     areas: Mapping[str, Area]
     mergers: Sequence[Merger]
+
+    def reserved_in(self, table: Table) -> list[tuple[int, Reserved]]:
+        """The topics that a table lists and the sample does not fill, with their suffix number."""
+        return [
+            (topic.suffixes[table.reserved], topic)
+            for topic in self.reserved
+            if table.reserved in topic.suffixes
+        ]
 
 
 def read_specification(folder: Path) -> Specification:
@@ -185,7 +231,8 @@ def read_specification(folder: Path) -> Specification:
     try:
         raw = yaml.safe_load((folder / "sample.yaml").read_text(encoding="utf-8"))
         facts = {
-            name: _csv(folder / f"{name}.csv") for name in ("municipalities", "areas", "mergers")
+            name: _csv(folder / f"{name}.csv")
+            for name in ("municipalities", "areas", "mergers", "reserved_topics")
         }
     except FileNotFoundError as error:
         message = f"{error.filename} is missing: {folder} is not a sample specification"
@@ -196,6 +243,7 @@ def read_specification(folder: Path) -> Specification:
         regions=raw["regions"],
         quantities=_each(Quantity, raw["quantities"], "quantities"),
         topics=_each(Topic, raw["topics"], "topics"),
+        reserved=[_reserved(row) for row in facts["reserved_topics"]],
         tables=_each(
             Table,
             {
@@ -243,6 +291,25 @@ def _municipality(row: Mapping[str, str]) -> Municipality:
     )
 
 
+def _reserved(row: Mapping[str, str]) -> Reserved:
+    return Reserved(
+        stem=row["stem"],
+        title=row["title"],
+        group=row["group"].split(" > "),
+        unit=row["unit"],
+        decimals=int(row["decimals"]),
+        datatype=row["datatype"],
+        width=int(row["width"]),
+        default=row["default"],
+        presentation=row["presentation"],
+        suffixes={
+            column: int(suffix)
+            for column, suffix in row.items()
+            if column not in Reserved._fields and suffix
+        },
+    )
+
+
 def _csv(path: Path) -> list[dict[str, str]]:
     with path.open(encoding="utf-8", newline="") as file:
         return list(csv.DictReader(line for line in file if not line.startswith("#")))
@@ -273,6 +340,19 @@ def _check(spec: Specification) -> None:
                 known(computed, form.computed, f"topics.{stem} in a table of form {table.form}")
         for stem in [*table.empty, *table.provisional]:
             known(stem, table.topics, f"tables.{table_id}")
+        reserved = spec.reserved_in(table)
+        if table.reserved and (not reserved or table.form != "areas"):
+            message = f"sample.yaml, tables.{table_id}.reserved: reserved_topics.csv has no column"
+            raise UsageError(f"{message} {table.reserved} for a table of form {table.form}")
+        stems: dict[int, str] = {}
+        for suffix, stem in [
+            *((suffix, stem) for stem, suffix in table.topics.items()),
+            *((suffix, topic.stem) for suffix, topic in reserved),
+        ]:
+            if suffix in stems:
+                message = f"sample.yaml, tables.{table_id}: {stems[suffix]} and {stem} both"
+                raise UsageError(f"{message} have suffix number {suffix}")
+            stems[suffix] = stem
 
 
 # --- The model --------------------------------------------------------------------------------
@@ -510,7 +590,7 @@ class Counts:
 
     def cell(self, topic: Topic) -> str:
         """The cell of a count or a share: right-aligned text, or the dot."""
-        if self.inhabitants < topic.min:
+        if topic.min and self.inhabitants < topic.min:
             return DOT
         if topic.count:
             number = self.published(topic.count)
@@ -551,6 +631,13 @@ def _areas_table(world: World, table: Table) -> Recording:
     columns = [
         (f"{stem}_{suffix}", stem, spec.topics[stem]) for stem, suffix in table.topics.items()
     ]
+    # In the order of the suffix numbers; the dots of the reserved topics are in it already.
+    cells = [(suffix, f"{stem}_{suffix}", DOT) for stem, suffix in table.topics.items()]
+    cells += [
+        (suffix, f"{topic.stem}_{suffix}", ".".rjust(topic.width))
+        for suffix, topic in spec.reserved_in(table)
+    ]
+    unfilled = {key: dot for _, key, dot in sorted(cells)}
     members: list[Row] = []
     rows: list[Row] = []
     densities = {code: world.address_density(code, year) for code in division}
@@ -573,7 +660,7 @@ def _areas_table(world: World, table: Table) -> Recording:
         counts = Counts(world, year, places, exact=len(code) <= 6)
         texts = {"municipality": name, "kind": kind, "code": code}
         values = {"urbanity": world.urbanity_class(density), "address_density": density}
-        row: Row = {"ID": len(rows), "WijkenEnBuurten": code.ljust(10)}
+        row: Row = {"ID": len(rows), "WijkenEnBuurten": code.ljust(10), **unfilled}
         for key, stem, topic in columns:
             if topic.text:
                 row[key] = texts[topic.text].ljust(topic.width)
@@ -813,14 +900,16 @@ def _properties(spec: Specification, table: Table) -> list[Row]:
         add("TimeDimension", "Perioden", "Perioden", Position=len(rows))
         first = len(rows) - 1
     groups: dict[tuple[str, ...], int] = {}
-    for stem, suffix in table.topics.items():
-        topic = spec.topics[stem]
+    listed: list[tuple[int, str, Topic | Reserved]] = [
+        *((suffix, stem, spec.topics[stem]) for stem, suffix in table.topics.items()),
+        *((suffix, topic.stem, topic) for suffix, topic in spec.reserved_in(table)),
+    ]
+    for suffix, stem, topic in sorted(listed, key=lambda entry: entry[0]):
         path = tuple(topic.group)
         for depth in range(1, len(path) + 1):
             if path[:depth] not in groups:
                 parent = groups.get(path[: depth - 1])
                 groups[path[:depth]] = add("TopicGroup", "", path[depth - 1], ParentID=parent)
-        is_relative = topic.share or topic.unit.startswith("per ")
         about = f"{topic.title.strip()}: voorbeeld (synthetisch)."
         if stem in table.provisional:
             about += f"\r\n\r\n{PROVISIONAL_SENTENCE}\r\n"
@@ -831,11 +920,11 @@ def _properties(spec: Specification, table: Table) -> list[Row]:
             Position=first + suffix,
             ParentID=groups.get(path),
             Description=about,
-            Datatype="String" if topic.text else "Double" if topic.decimals else "Long",
+            Datatype=topic.datatype,
             Unit=topic.unit,
             Decimals=topic.decimals,
-            Default="Impossible",
-            PresentationType="" if topic.text else "Relative" if is_relative else "Absolute",
+            Default=topic.default,
+            PresentationType=topic.presentation,
         )
     return rows
 
@@ -876,7 +965,7 @@ def _infos(spec: Specification, table_id: str, table: Table, rows: int) -> Row:
         "DefaultSelection": "",
         "GraphTypes": "Table,Bar,Line",
         "RecordCount": rows,
-        "ColumnCount": len(table.topics) + 1,
+        "ColumnCount": len(table.topics) + len(spec.reserved_in(table)) + 1,
         "SearchPriority": "2",
     }
 
@@ -950,7 +1039,7 @@ def write_recordings(spec_folder: Path, out: Path, tables: Iterable[str] | None 
 
 
 def _gzip(rows: list[Row]) -> bytes:
-    text = json.dumps(rows, ensure_ascii=False, separators=(",", ":"))
+    text = json.dumps(rows, ensure_ascii=False, check_circular=False, separators=(",", ":"))
     buffer = io.BytesIO()
     # Not gzip.compress: its header differs between versions of Python.
     with gzip.GzipFile(filename="", mode="wb", fileobj=buffer, mtime=0, compresslevel=6) as file:

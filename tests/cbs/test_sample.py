@@ -68,9 +68,13 @@ def kerncijfers(tables: dict[str, dict[str, Rows]]) -> dict[int, dict[str, dict[
     return {year: by_region(tables[table]["UntypedDataSet"]) for year, table in KERNCIJFERS.items()}
 
 
-def municipalities() -> Rows:
-    with (SPEC / "municipalities.csv").open(encoding="utf-8") as file:
+def facts(name: str) -> Rows:
+    with (SPEC / f"{name}.csv").open(encoding="utf-8", newline="") as file:
         return list(csv.DictReader(line for line in file if not line.startswith("#")))
+
+
+def municipalities() -> Rows:
+    return facts("municipalities")
 
 
 @cache
@@ -120,7 +124,7 @@ def test_a_new_topic_moves_no_other_figure(folder: Path, tmp_path: Path) -> None
     text = text.replace(
         "\ntopics:\n", "\ntopics:\n  Schulden: {title: Schulden, unit: aantal, count: debts}\n"
     )
-    text = text.replace("Codering: 3,", "Codering: 3, Schulden: 4,", 1)
+    text = text.replace("Codering: 3,", "Codering: 3, Schulden: 117,", 1)
     (copy / "sample.yaml").write_text(text, encoding="utf-8")
     write_recordings(copy, tmp_path / "out", ["84286NED"])
     was = by_region(load(folder / "84286NED")["UntypedDataSet"])
@@ -140,6 +144,19 @@ def test_an_unknown_name_in_the_specification_is_said_where_it_stands(tmp_path: 
         write_recordings(copy, tmp_path / "out")
     (copy / "sample.yaml").write_text(text.replace("drift:", "drfit:", 1), encoding="utf-8")
     with pytest.raises(UsageError, match="drfit"):
+        write_recordings(copy, tmp_path / "out")
+
+
+def test_a_suffix_number_that_is_taken_is_an_error(tmp_path: Path) -> None:
+    copy = tmp_path / "sample"
+    shutil.copytree(SPEC, copy)
+    text = (copy / "sample.yaml").read_text(encoding="utf-8")
+    (copy / "sample.yaml").write_text(text.replace("Codering: 3,", "Codering: 14,", 1), "utf-8")
+    with pytest.raises(UsageError, match=r"84286NED: Codering and Gehuwd both .* number 14"):
+        write_recordings(copy, tmp_path / "out")
+    text = text.replace('reserved: "2023"', 'reserved: "2022"')
+    (copy / "sample.yaml").write_text(text, encoding="utf-8")
+    with pytest.raises(UsageError, match=r"85618NED\.reserved: .* no column 2022"):
         write_recordings(copy, tmp_path / "out")
 
 
@@ -190,6 +207,7 @@ def test_keys_and_figures_are_padded_as_cbs_pads_them(
 ) -> None:
     widths = {"WijkenEnBuurten": 10, "RegioS": 6, "Geslacht": 7, "Leeftijd": 8, "Perioden": 8}
     widths |= {"BurgerlijkeStaat": 7}
+    text_widths = {"Gemeentenaam_1": 40, "IndelingswijzigingWijkenEnBuurten_4": 1}
     for table, entities in tables.items():
         text = {row["Key"] for row in entities["DataProperties"] if row["Datatype"] == "String"}
         for row in entities["UntypedDataSet"]:
@@ -197,7 +215,7 @@ def test_keys_and_figures_are_padded_as_cbs_pads_them(
                 if column in widths:
                     assert len(cell) == widths[column], (table, column)
                 elif column in text:
-                    assert len(cell) == (40 if column == "Gemeentenaam_1" else 10)
+                    assert len(cell) == text_widths.get(column, 10), (table, column)
                 elif column != "ID":
                     # CBS's averages of millions are wider than eight.
                     wide = column == "GemiddeldeBevolking_2" and len(cell.strip()) > 8
@@ -220,6 +238,36 @@ def test_suffix_numbers_move_between_the_years(tables: dict[str, dict[str, Rows]
     assert "JongerenMetJeugdzorgInNatura_84" in keys[2018]
     assert "JongerenMetJeugdzorgInNatura_87" in keys[2020]
     assert "JongerenMetJeugdzorgInNatura_91" in keys[2024]
+    # Reserved topics too; seen in public code.
+    assert "GemiddeldInkomenPerInwoner_69" in keys[2018]
+    assert "GemiddeldInkomenPerInwoner_72" in keys[2019]
+    assert "GemiddeldInkomenPerInwoner_81" in keys[2023]
+    assert "GemiddeldInkomenPerInwoner_78" in keys[2024]
+
+
+def test_every_year_lists_the_topics_that_the_sample_does_not_fill(
+    tables: dict[str, dict[str, Rows]],
+) -> None:
+    reserved = facts("reserved_topics")
+    for year, table in KERNCIJFERS.items():
+        entities = tables[table]
+        keys = [row["Key"] for row in entities["DataProperties"] if row["Type"] == "Topic"]
+        assert len(keys) == (116 if year < 2023 else 114)  # Low income ends in 2022.
+        suffixes = [int(key.rpartition("_")[2]) for key in keys]
+        assert suffixes == sorted(set(suffixes))
+        assert list(entities["UntypedDataSet"][0])[2:] == keys
+        assert entities["TableInfos"][0]["ColumnCount"] == len(keys) + 1
+        stems = [stem(key) for key in keys]
+        for row in reserved:
+            assert stems.count(row["stem"]) in (1, 2)
+    meta = build_meta(tables["84799NED"])
+    (topic,) = meta.find_topic("Gehuwd")
+    assert topic.key == "Gehuwd_14"
+    assert len(meta.find_topic("Huurwoning")) == 2  # As at CBS: two groups have it.
+    (topic,) = meta.find_topic(
+        ["Energie", "Gemiddeld aardgasverbruik", "Naar eigendom", "Huurwoning"]
+    )
+    assert topic.key == "Huurwoning_61"
 
 
 @pytest.mark.shared
@@ -242,6 +290,21 @@ def test_topics_are_those_of_the_recorded_table(
     }
     # The recordings lack some topics; none is under another number.
     assert not {stem(key) for key in ours if key not in theirs} & {stem(key) for key in theirs}
+
+
+@pytest.mark.shared
+@pytest.mark.skipif(not SHARED.exists(), reason="no recorded CBS figures here")
+def test_a_table_of_kerncijfers_lists_what_cbs_lists(tables: dict[str, dict[str, Rows]]) -> None:
+    ours, theirs = tables["84799NED"], load(SHARED / "84799NED")
+    assert [{**row, "Description": ""} for row in ours["DataProperties"]] == [
+        {**row, "Description": ""} for row in theirs["DataProperties"]
+    ]
+    assert list(ours["UntypedDataSet"][0]) == list(theirs["UntypedDataSet"][0])
+    about_ours, about_theirs = (
+        {row["Description"] for row in entities["DataProperties"] if row["Description"]}
+        for entities in (ours, theirs)
+    )
+    assert not about_ours & about_theirs
 
 
 @pytest.mark.shared
@@ -338,10 +401,11 @@ def test_reserved_topics_are_dots_in_every_row(
         2020: ["HuishoudensMetEenLaagInkomen", "HuishOnderOfRondSociaalMinimum"],
         2025: ["PercentageJongerenMetJeugdzorg", "WmoClientenRelatief"],
     }
+    never_filled = {row["stem"] for row in facts("reserved_topics")}
     for year, regions in kerncijfers.items():
         for topic in regions["NL00"]:
             empty = all(cells[topic] == "." for cells in regions.values())
-            if topic in reserved.get(year, []):
+            if topic in never_filled or topic in reserved.get(year, []):
                 assert empty, (year, topic)
             elif year != 2025:
                 assert not empty, (year, topic)
