@@ -190,12 +190,12 @@ def _say(text: str, style: str | None = None) -> None:
 def check(
     paths: Annotated[
         list[Path] | None,
-        typer.Argument(help="Alleen deze bestanden of mappen; zonder: alle definities."),
+        typer.Argument(help="Alleen deze bestanden of mappen. Zonder keuze: alle definities."),
     ] = None,
     source: Source = None,
     definitions: Definitions = None,
 ) -> None:
-    """Controleer de definities: alle fouten ineens, met bestand, regel en wat u kunt doen."""
+    """Controleer de definities: alle fouten tegelijk, met bestand, regel en wat u kunt doen."""
     from monitor.indicators.catalogue import load
     from monitor.indicators.problems import errors, shown
     from monitor.indicators.schema import outdated
@@ -224,7 +224,7 @@ def check(
         err.print(f"{wrong} {'fout' if wrong == 1 else 'fouten'} in de definities.", style="red")
     stale = outdated(settings.definitions / "schema")
     if stale:
-        err.print(f"Verouderd: {', '.join(stale)}. Draai `monitor schema` en neem ze mee.")
+        err.print(f"Verouderd: {', '.join(stale)}. Voer `monitor schema` uit en neem ze mee.")
     if wrong or stale:
         raise typer.Exit(Exit.ERROR)
     out.print(

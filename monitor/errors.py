@@ -40,7 +40,7 @@ class TableError(MonitorError):
         explanation: one Dutch sentence for the readers of ``quality.tables``.
     """
 
-    explanation: str = "De tabel van CBS is niet bruikbaar zoals die is aangeleverd."
+    explanation: str = "De tabel is niet bruikbaar zoals CBS die aanleverde."
 
     def __init__(self, table_id: str, detail: str) -> None:
         super().__init__(f"{table_id}: {detail}")

@@ -17,15 +17,15 @@
 --   denominator         DOUBLE              Noemer van een verhouding.
 --   value_low           DOUBLE              Ondergrens door afronding bij de bron (nog leeg).
 --   value_high          DOUBLE              Bovengrens door afronding bij de bron (nog leeg).
---   status              VARCHAR   not null  in (definitive, revised_provisional, provisional, unknown)  Status van het cijfer: definitief, nader voorlopig, voorlopig of onbekend; de slechtste van de delen.
+--   status              VARCHAR   not null  in (definitive, revised_provisional, provisional, unknown)  Status van het cijfer: definitief, nader voorlopig, voorlopig of onbekend; van een berekend cijfer de minst zekere status van de delen.
 --   missing_reason      VARCHAR             in (unknown_or_confidential, not_published, impossible, part_missing, table_unavailable, national_picture_not_wanted)  Waarom er geen cijfer is.
 --   source_mark         VARCHAR             Het teken dat CBS zette waar een waarde ontbreekt.
 --   source_type         VARCHAR   not null  in (register, survey, model)  Soort bron: registratie, enquête of model.
 --   recalculated        VARCHAR             Hoe het cijfer naar een andere indeling is omgerekend (nog leeg).
 --   correction_id       VARCHAR             Welke correctie op het bronbestand is toegepast (nog leeg).
 --   source_tables       VARCHAR   not null  CBS-tabellen waar het cijfer uit komt.
---   source_snapshots    VARCHAR             Momentopnamen van die tabellen, in dezelfde volgorde.
---   retrieved_at        TIMESTAMP           Wanneer de oudste van die momentopnamen is opgehaald (UTC).
+--   source_snapshots    VARCHAR             Momentopnamen van die tabellen: tabel@momentopname.
+--   retrieved_at        TIMESTAMP           Wanneer de monitor de oudste van die momentopnamen ophaalde (UTC).
 WITH
 -- Every observation that a term names, added up a cell. `part` is numerator or denominator.
 observed AS (

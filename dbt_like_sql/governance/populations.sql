@@ -1,4 +1,4 @@
--- De noemers: over wie of wat een aantal wordt gedeeld.
+-- De noemers: waar we een aantal door delen, zoals alle inwoners.
 -- key: population_id, major_version
 -- columns:
 --   population_id    VARCHAR  not null  Welke noemer.
@@ -8,7 +8,7 @@
 --   description      VARCHAR  not null  Uitleg.
 --   unit             VARCHAR  not null  Eenheid.
 --   reference_date   VARCHAR  not null  Peilmoment.
---   formula          VARCHAR  not null  Hoe de noemer wordt gemaakt, in woorden.
+--   formula          VARCHAR  not null  Hoe de monitor de noemer maakt, in woorden.
 --   contact          VARCHAR  not null  Aanspreekpunt.
 --   national_owners  VARCHAR  not null  Eigenaars namens het Rijk.
 --   municipal_owners VARCHAR  not null  Eigenaars namens gemeenten.

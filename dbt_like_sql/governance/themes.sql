@@ -7,7 +7,7 @@
 --   description    VARCHAR  not null  Uitleg.
 --   theme_order    INTEGER  not null  Plaats in overzichten.
 --   indicators     BIGINT   not null  Aantal indicatoren.
---   effects        BIGINT   not null  Aantal daarvan dat een effect meet.
+--   effects        BIGINT   not null  Aantal indicatoren dat een effect meet.
 --   effect_status  VARCHAR  not null  Of er een effectindicator is.
 SELECT
     t.theme_id,

@@ -1,11 +1,11 @@
--- Alle cijfers met titels en namen erbij; bij publicatie wordt dit een tabel per thema.
+-- Alle cijfers met titels en namen erbij; het gepubliceerde bestand heeft één tabel per thema.
 -- key: theme_id, kind_order, indicator_id, major_version, breakdown, region_code, region_year, period
 -- columns:
 --   theme_id            VARCHAR   not null  Thema: een uitkomst voor inwoners.
---   kind_order          TINYINT   not null  Volgorde: 1 effect, 2 gebruik, 3 middel, 4 context.
+--   kind_order          TINYINT   not null  Volgorde: 1 effect, 2 gebruik, 3 middel, 4 achtergrond.
 --   indicator_id        VARCHAR   not null  Welke indicator.
 --   indicator_title     VARCHAR   not null  Titel van de indicator.
---   kind                VARCHAR   not null  in (effect, use, means, context)  Soort: effect, gebruik, middel of context.
+--   kind                VARCHAR   not null  in (effect, use, means, context)  Soort: effect, gebruik, middel of achtergrond.
 --   major_version       INTEGER   not null  Hoofdversie van de definitie.
 --   definition_version  VARCHAR   not null  Volledige versie van de definitie.
 --   definition_status   VARCHAR   not null  in (proposal, trial, established, withdrawn)  Status van de definitie: voorstel, proef, vastgesteld of ingetrokken.
@@ -23,7 +23,7 @@
 --   denominator         DOUBLE              Noemer van een verhouding.
 --   value_low           DOUBLE              Ondergrens door afronding bij de bron (nog leeg).
 --   value_high          DOUBLE              Bovengrens door afronding bij de bron (nog leeg).
---   status              VARCHAR   not null  in (definitive, revised_provisional, provisional, unknown)  Status van het cijfer: definitief, nader voorlopig, voorlopig of onbekend.
+--   status              VARCHAR   not null  in (definitive, revised_provisional, provisional, unknown)  Status van het cijfer: definitief, nader voorlopig, voorlopig of onbekend; van een berekend cijfer de minst zekere status van de delen.
 --   missing_reason      VARCHAR             in (unknown_or_confidential, not_published, impossible, part_missing, table_unavailable, national_picture_not_wanted)  Waarom er geen cijfer is.
 --   missing_reason_nl   VARCHAR             De reden in woorden.
 --   source_mark         VARCHAR             Het teken dat CBS zette waar een waarde ontbreekt.
@@ -32,7 +32,7 @@
 --   correction_id       VARCHAR             Welke correctie op het bronbestand is toegepast (nog leeg).
 --   source_tables       VARCHAR   not null  CBS-tabellen waar het cijfer uit komt.
 --   source_snapshots    VARCHAR             Momentopnamen van die tabellen: tabel@momentopname.
---   retrieved_at        TIMESTAMP           Wanneer de oudste van die momentopnamen is opgehaald (UTC).
+--   retrieved_at        TIMESTAMP           Wanneer de monitor de oudste van die momentopnamen ophaalde (UTC).
 SELECT
     i.theme_id,
     i.kind_order,

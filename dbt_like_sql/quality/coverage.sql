@@ -3,17 +3,17 @@
 -- columns:
 --   indicator_id                 VARCHAR  not null  Welke indicator.
 --   major_version                INTEGER  not null  Hoofdversie van de definitie.
---   breakdown                    VARCHAR  not null  Uitsplitsing.
+--   breakdown                    VARCHAR  not null  Uitsplitsing; totaal als er geen is.
 --   region_level                 VARCHAR  not null  Soort regio.
 --   period                       VARCHAR  not null  Periode.
 --   regions                      BIGINT   not null  Aantal regio's.
---   with_value                   BIGINT   not null  Regio's met een cijfer.
---   unknown_or_confidential      BIGINT   not null  Onbekend bij CBS, of te klein om te tonen.
---   not_published                BIGINT   not null  (Nog) niet gepubliceerd.
---   impossible                   BIGINT   not null  Regio bestond niet, of noemer nul.
---   part_missing                 BIGINT   not null  Een deel van de berekening ontbreekt.
---   table_unavailable            BIGINT   not null  CBS-tabel niet beschikbaar.
---   national_picture_not_wanted  BIGINT   not null  Geen landelijk beeld afgesproken.
+--   with_value                   BIGINT   not null  Aantal regio's met een cijfer.
+--   unknown_or_confidential      BIGINT   not null  Aantal regio's zonder cijfer: onbekend bij CBS, of te klein om te tonen.
+--   not_published                BIGINT   not null  Aantal regio's zonder cijfer: CBS heeft het (nog) niet gepubliceerd.
+--   impossible                   BIGINT   not null  Aantal regio's zonder cijfer: de regio bestond toen niet, of de noemer is nul.
+--   part_missing                 BIGINT   not null  Aantal regio's zonder cijfer: een deel dat voor de berekening nodig is, ontbreekt.
+--   table_unavailable            BIGINT   not null  Aantal regio's zonder cijfer: de CBS-tabel was niet beschikbaar.
+--   national_picture_not_wanted  BIGINT   not null  Aantal regio's zonder cijfer: volgens de definitie is geen landelijk beeld nodig.
 SELECT
     indicator_id,
     major_version,

@@ -1,4 +1,4 @@
--- De bronnen: elke CBS-tabel die is gebruikt, met de versie en de naamsvermelding die de licentie vraagt.
+-- De bronnen: elke CBS-tabel die de monitor gebruikt, met de versie en de naamsvermelding die de licentie vraagt.
 -- key: table_id
 -- columns:
 --   table_id      VARCHAR    not null  Nummer van de tabel bij CBS.
@@ -7,8 +7,8 @@
 --   license       VARCHAR    not null  Licentie van de cijfers.
 --   page          VARCHAR    not null  Pagina van de tabel in StatLine.
 --   modified      VARCHAR              Wanneer CBS de tabel voor het laatst wijzigde.
---   snapshot      VARCHAR              Momentopname die is gebruikt.
---   retrieved_at  TIMESTAMP            Wanneer die momentopname is opgehaald (UTC).
+--   snapshot      VARCHAR              Momentopname die de monitor gebruikt.
+--   retrieved_at  TIMESTAMP            Wanneer de monitor die momentopname ophaalde (UTC).
 --   observations  BIGINT     not null  Aantal waarnemingen in de momentopname.
 SELECT
     b.table_id,

@@ -4,7 +4,7 @@
 --   table_id      VARCHAR  not null  CBS-tabel.
 --   topic         VARCHAR  not null  Onderwerp, zoals CBS het in de tabel noemt.
 --   observations  BIGINT   not null  Aantal waarnemingen.
---   with_value    BIGINT   not null  Aantal waarnemingen met een waarde; 0: gereserveerd, nog leeg.
+--   with_value    BIGINT   not null  Aantal waarnemingen met een waarde; bij 0 is het onderwerp gereserveerd en nog leeg.
 SELECT
     table_id,
     topic,

@@ -50,7 +50,7 @@ def cbs_table(spec: dg.AssetSpec, table_id: str) -> dg.AssetsDefinition:
         asset=spec.key,
         blocking=False,
         description="De nieuwste levering van CBS is bruikbaar. Zo niet, dan gaat de monitor door "
-        "met de vorige, en zegt dat erbij.",
+        "met de vorige, en meldt dat.",
     )
     return _asset(spec, work, check)
 

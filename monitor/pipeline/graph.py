@@ -68,8 +68,8 @@ def _all_assets(run: Run) -> list[dg.AssetsDefinition]:
         assets.observations(
             _stage_spec(
                 shown.OBSERVATIONS,
-                "Alle waarnemingen uit de bruikbare tabellen van CBS: per regel een cijfer, of het "
-                "teken dat CBS zette waar het ontbreekt. Nog niets is omgerekend.",
+                "Alle waarnemingen uit de bruikbare tabellen van CBS: per rij een cijfer, of het "
+                "teken dat CBS zette waar het ontbreekt. Er is nog niets omgerekend.",
                 deps=[asset.key for asset in tables],
                 kinds={"parquet"},
             )
@@ -109,7 +109,7 @@ def _all_assets(run: Run) -> list[dg.AssetsDefinition]:
             owners=everyone,
             code_version=code_fingerprint()[:12],
             description="Het bestand voor iedereen die cijfers zoekt: een DuckDB-bestand met een "
-            "tabel per thema. Het wordt naast het oude gebouwd en vervangt dat in een keer.",
+            "tabel per thema. De monitor bouwt het naast het oude en vervangt dat in één keer.",
         )
     )
     return [*tables, *stages, *sql, publication]

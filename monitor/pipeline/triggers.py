@@ -30,7 +30,7 @@ def everything_job() -> dg.UnresolvedAssetJobDefinition:
     return dg.define_asset_job(
         EVERYTHING,
         selection=dg.AssetSelection.all(),
-        description="Alles: vraag elke tabel aan CBS, reken alle cijfers uit en publiceer.",
+        description="Alles: vraag elke tabel op bij CBS, reken alle cijfers uit en publiceer.",
     )
 
 
@@ -42,7 +42,7 @@ def weekly_schedule(job: dg.UnresolvedAssetJobDefinition) -> dg.ScheduleDefiniti
         cron_schedule="0 5 * * 1",
         execution_timezone="Europe/Amsterdam",
         default_status=dg.DefaultScheduleStatus.STOPPED,
-        description="Elke maandag om 5 uur alles. Haalt ook op wat eerder in quarantaine kwam.",
+        description="Draait elke maandag om 5 uur alles. Haalt ook op wat in quarantaine staat.",
     )
 
 

@@ -80,7 +80,7 @@ class ValidationFailedError(MonitorError):
 class RecordingCheckError(TableError):
     """A recording breaks its contract."""
 
-    explanation = "De rijen van de tabel hebben niet de vorm die ze moeten hebben."
+    explanation = "De rijen van de tabel hebben niet de afgesproken vorm."
 
 
 def check_recording(file: Path) -> None:

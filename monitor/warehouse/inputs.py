@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 KIND_ORDER = {"effect": 1, "use": 2, "means": 3, "context": 4}
 """An outcome table opens with effects."""
 
-_ABSENT = "Deze bron is een opname en bevat de tabel niet. Dat zegt niets over CBS."
+_ABSENT = "Deze bron is een opname en bevat de tabel niet. Bij CBS kan de tabel wel bestaan."
 
 _TEXT, _INT, _SMALL, _TINY = "string", "int32", "int16", "int8"
 
@@ -436,14 +436,15 @@ def formula(catalogue: Catalogue, model: Indicator) -> str:
         population = catalogue.populations[below.population, below.version].model
         bottom = f"{population.title} ({_sum(population.count)})"
     else:
-        bottom = _sum(below)
+        bottom = f"({_sum(below)})"
     rounding = {
         "half_up": "vanaf de helft naar boven afgerond",
         "half_even": "de helft naar het even cijfer afgerond",
         "floor": "naar beneden afgerond",
         "none": "niet afgerond",
     }[measure.rounding]
-    return f"Verhouding: ({_sum(measure.numerator)}) / {bottom} x {measure.times}, {rounding}"
+    top, times = _sum(measure.numerator), f"{measure.times:,}".replace(",", " ")
+    return f"Verhouding: ({top}) gedeeld door {bottom}, keer {times}, {rounding}"
 
 
 def _sum(terms: Sequence[Term]) -> str:

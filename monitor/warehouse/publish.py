@@ -29,8 +29,8 @@ FIGURES = "outcomes.figures"
 SCHEMAS = {
     "outcomes": "Cijfers per thema: uitkomsten voor inwoners, over de drie wetten heen.",
     "reference": "Regio's en bronnen.",
-    "governance": "De definities, en wie er samen over gaat.",
-    "quality": "Hoe het met de tabellen van CBS staat, en hoe volledig de cijfers zijn.",
+    "governance": "De definities, en wie er samen over gaan.",
+    "quality": "Hoe de tabellen van CBS ervoor staan, en hoe volledig de cijfers zijn.",
 }
 """What each schema holds. DuckDB can't keep comments on schemas, so ``lees_mij`` tells it."""
 
@@ -149,7 +149,7 @@ def _read_me(
         "VOORBEELDDATA (SYNTHETISCH): verzonnen cijfers om de monitor mee te proberen. "
         "Gebruik ze nergens anders voor."
         if synthetic
-        else "Cijfers van het CBS, bewerkt volgens de definities in governance.definitions."
+        else "Cijfers van CBS, bewerkt volgens de definities in governance.definitions."
     )
     source = (
         "Voorbeelddata (synthetisch); codes en namen van regio's en tabellen: CBS, CC BY 4.0."
@@ -167,18 +167,18 @@ def _read_me(
         ),
         (
             "Vergelijken",
-            "Cijfers staan in de indeling van hun eigen jaar. Verschil kan de bedoeling zijn.",
+            "Elk cijfer heeft de indeling van zijn eigen jaar. Verschil kan de bedoeling zijn.",
         ),
         (
             "Wie gaat hierover?",
-            "Rijk en gemeenten samen. Per indicator staat in governance.definitions wie.",
+            "Rijk en gemeenten samen. In governance.definitions staat per indicator wie.",
         ),
     ]
     rows += [(f"Schema {schema}", comment) for schema, comment in SCHEMAS.items()]
     connection.execute("CREATE TABLE main.lees_mij (onderwerp VARCHAR, tekst VARCHAR)")
     connection.executemany("INSERT INTO main.lees_mij VALUES (?, ?)", rows)
     comments = {
-        "TABLE main.lees_mij": "Begin hier: wat dit bestand is, waar het vandaan komt.",
+        "TABLE main.lees_mij": "Begin hier: wat dit bestand is en waar het vandaan komt.",
         "COLUMN main.lees_mij.onderwerp": "Onderwerp.",
         "COLUMN main.lees_mij.tekst": "Uitleg.",
     }
