@@ -128,7 +128,7 @@ def _run_in_dagster(this: Run, select: str | None) -> int:
         unforeseen = "" if failure.expected else " (a defect: `make dev` shows where)"
         _complain(failure.asset, f"{failure.message}{unforeseen}")
     for check in result.failed_checks:
-        if check.blocking:
+        if check.blocking or select is not None:  # a whole run sums the others up at the end
             _complain(f"{check.asset}, check {check.check}", check.message)
     if not result.success:
         err.print("Not published: the last publication stays as it was.")
@@ -136,7 +136,8 @@ def _run_in_dagster(this: Run, select: str | None) -> int:
     note = this.note()
     if note is None or "publication" not in result.made:
         _say(f"Made {', '.join(result.made)}. The published file is as it was.")
-        return Exit.GOOD
+        wrong = any(check.severity == "ERROR" for check in result.failed_checks)
+        return Exit.QUARANTINED if wrong else Exit.GOOD
     _print_outcome(note["summary"], Path(note["publication"]))
     return int(note["exit_code"])
 
@@ -207,7 +208,9 @@ def check(
         from monitor.run import Run
 
         run = Run(settings, catalogue)
-        problems += resolve(catalogue, run.described(), partial=run.source.partial).problems
+        problems += resolve(
+            catalogue, run.described(), partial=run.source.partial, described=True
+        ).problems
     wanted = [shown(path) for path in paths or []]
     for path, name in zip(paths or [], wanted, strict=True):
         if not path.exists():

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
-import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -20,7 +19,13 @@ from monitor.errors import Exit, MonitorError, TableError
 from monitor.indicators.catalogue import Catalogue, load_or_raise
 from monitor.settings import Settings, Workspace
 from monitor.warehouse.sqlmodels import SqlModel, load_models
-from monitor.warehouse.store import Stored, code_fingerprint, file_sha256
+from monitor.warehouse.store import (
+    Stored,
+    code_fingerprint,
+    file_sha256,
+    read_note,
+    write_note,
+)
 
 if TYPE_CHECKING:
     from monitor.cbs.ingest import Progress, TableState
@@ -94,7 +99,7 @@ class Run:
             self.workspace.folder,
             self.now,
             codes=AREA_CODES,
-            needed=self._needed_stems(table_id),
+            needed=self.catalogue.needed_topics(table_id),
             progress=progress,
             validate=check_recording,
         )
@@ -175,8 +180,16 @@ class Run:
         from monitor.warehouse.inputs import write_sources
 
         periods = {table_id: request.period for table_id, request in self.requests.items()}
-        regions = read_regions(self.metas, self.observations(), periods)
-        write_sources(self.workspace.tables, self.catalogue, self.states(), self.metas, regions)
+        states = self.states()
+        selections = {
+            table_id: state.snapshot.selection.select
+            for table_id, state in states.items()
+            if state.snapshot is not None
+        }
+        first = min(int(e.model.valid_from) for e in self.catalogue.in_use.values())
+        years = range(first, self.now.year)
+        regions = read_regions(self.metas, self.observations(), periods, selections, years)
+        write_sources(self.workspace.tables, self.catalogue, states, self.metas, regions)
         return regions
 
     def definitions(self) -> Resolution:
@@ -189,6 +202,7 @@ class Run:
 
         resolution = resolve(self.catalogue, self.metas, partial=self.source.partial)
         write_definitions(self.workspace.tables, self.catalogue, resolution.terms)
+        write_note(self._resolved, {"definitions": self.catalogue.fingerprint})
         return resolution
 
     def build(self, model: SqlModel) -> Stored:
@@ -214,17 +228,31 @@ class Run:
         doubtful = summary["problems"] or any(
             table["state"] == "quarantined" for table in summary["tables"]
         )
+        words = {table_id: state.modified for table_id, state in self.states().items()}
         note = {
             "finished_at": self.now.isoformat(),
             "publication": str(publication.path),
             "exit_code": int(Exit.QUARANTINED if doubtful else Exit.GOOD),
-            "fingerprint": self.fingerprint(
-                {table_id: state.modified for table_id, state in self.states().items()}
-            ),
+            # a publication of older tables (after a selection) is no reason to do nothing
+            "fingerprint": self.fingerprint(words) if self._is_up_to_date() else None,
             "summary": summary,
         }
-        self.workspace.last_run.write_text(json.dumps(note, indent=1), encoding="utf-8")
+        write_note(self.workspace.last_run, note)
         return publication
+
+    def _is_up_to_date(self) -> bool:
+        """Tell whether every table was made from the definitions and the SQL as they are now."""
+        from monitor.warehouse.build import is_built
+
+        resolved = read_note(self._resolved) or {}
+        files = list(self.observations().values())
+        return resolved.get("definitions") == self.catalogue.fingerprint and all(
+            is_built(model, self.workspace.tables, files) for model in self.models
+        )
+
+    @property
+    def _resolved(self) -> Path:
+        return self.workspace.tables / "input" / "resolved.json"
 
     def summary(self) -> dict[str, Any]:
         """Return what a run came to: themes, tables and unresolved definitions, as plain data."""
@@ -243,7 +271,7 @@ class Run:
                     f"FROM read_parquet({figures}) GROUP BY theme_id"
                 ).fetchall()
             }
-        indicators = [entry.model for entry in self.catalogue.indicators.values()]
+        indicators = [entry.model for entry in self.catalogue.in_use.values()]
         themes = []
         for theme in self.catalogue.themes_in_order():
             cells, with_value, newest = counted.get(theme.id, (0, 0, None))
@@ -274,15 +302,24 @@ class Run:
         }
 
     def everything(self, progress: Callable[[str], None] = lambda _: None) -> Publication:
-        """Run all stages in order; the same as Dagster's job, without its history."""
+        """Run and check all stages in order: Dagster's job without Dagster.
+
+        Raises:
+            ValidationFailedError: a stage breaks its contract; the last publication stays.
+        """
+        from monitor.validation.stages import check_model, check_observations, check_regions
+        from monitor.warehouse.build import parquet_of
+
         for table_id in self.requests:
             progress(table_id)
             self.ingest(table_id)
+        check_observations(list(self.observations().values())).require()
         self.regions()
+        check_regions(parquet_of(self.workspace.tables, "input.regions")).require()
         self.definitions()
         for model in self.models:
             progress(model.id)
-            self.build(model)
+            check_model(model, self.build(model).path).require()
         progress("publication")
         return self.publish()
 
@@ -314,21 +351,13 @@ class Run:
 
     def note(self) -> dict[str, Any] | None:
         """Return what the last publication of this source was made from and came to, or None."""
-        if not self.workspace.last_run.exists():
-            return None
-        note: dict[str, Any] = json.loads(self.workspace.last_run.read_text(encoding="utf-8"))
-        return note
+        return read_note(self.workspace.last_run)
 
-    def _needed_stems(self, table_id: str) -> frozenset[str]:
-        from monitor.indicators.catalogue import topic_name
 
-        names = {
-            topic_name(placed.term, self.catalogue.series[placed.term.from_].model, table_id)
-            for entry in self.catalogue.indicators.values()
-            for placed in self.catalogue.terms(entry)
-            if table_id in {t.table for t in self.catalogue.tables(placed.term, entry.model)}
-        }
-        return frozenset(name for name in names if isinstance(name, str))
+def judged_words(workspace: Workspace, tables: Iterable[str]) -> dict[str, str | None]:
+    """Return the source's word that each table was last judged by; None after a failed fetch."""
+    notes = {table_id: read_note(workspace.states / f"{table_id}.json") for table_id in tables}
+    return {table_id: note["modified"] for table_id, note in notes.items() if note is not None}
 
 
 def version() -> str:
@@ -356,8 +385,6 @@ def _write_state(workspace: Workspace, state: TableState) -> None:
     def below(path: Path | None) -> str | None:
         return None if path is None else path.relative_to(workspace.folder).as_posix()
 
-    workspace.states.mkdir(parents=True, exist_ok=True)
-    file = workspace.states / f"{state.table_id}.json"
     text = {
         "state": state.state,
         "snapshot": state.snapshot.folder.name if state.snapshot else None,
@@ -368,20 +395,19 @@ def _write_state(workspace: Workspace, state: TableState) -> None:
         "asked_at": state.asked_at.isoformat(),
         "modified": state.modified,
     }
-    file.write_text(json.dumps(text, indent=1, ensure_ascii=False), encoding="utf-8")
+    write_note(workspace.states / f"{state.table_id}.json", text)
 
 
 def _read_state(workspace: Workspace, table_id: str) -> TableState:
     from monitor.cbs.archive import Archive
     from monitor.cbs.ingest import TableState
 
-    file = workspace.states / f"{table_id}.json"
-    if not file.exists():
+    known = read_note(workspace.states / f"{table_id}.json")
+    if known is None:
         raise NotMaterialisedError(
             f"Table {table_id} was never asked for: materialise cbs/{table_id} first, or run "
             "`monitor run`."
         )
-    known = json.loads(file.read_text(encoding="utf-8"))
     snapshots = Archive(workspace.folder / "archive").snapshots(table_id)
     chosen = [s for s in snapshots if s.folder.name == known["snapshot"]]
     return TableState(

@@ -58,23 +58,33 @@ observed AS (
 expected AS (
     SELECT
         t.indicator_no,
-        r.region_code,
-        r.region_level,
-        coalesce(r.map_year, p.year)::SMALLINT AS region_year,
-        p.period,
-        p.period_type,
-        p.year,
-        p.status
+        c.region_code,
+        c.region_level,
+        c.region_year,
+        c.period,
+        c.period_type,
+        c.year,
+        c.status
     FROM input.terms AS t
-    JOIN input.table_regions AS r ON r.table_id = t.table_id
-    JOIN input.table_periods AS p ON p.table_id = t.table_id
+    JOIN staging.listed AS c ON c.table_id = t.table_id
     JOIN input.measure_levels AS l
-        ON l.indicator_no = t.indicator_no AND l.region_level = r.region_level
+        ON l.indicator_no = t.indicator_no AND l.region_level = c.region_level
     JOIN input.measure_period_types AS pt
-        ON pt.indicator_no = t.indicator_no AND pt.period_type = p.period_type
+        ON pt.indicator_no = t.indicator_no AND pt.period_type = c.period_type
     WHERE t.term_no = 0
         AND t.topic IS NOT NULL
-        AND p.year BETWEEN t.year_from AND t.year_until
+        AND c.year BETWEEN t.year_from AND t.year_until
+),
+-- How CBS spells the periods of a year.
+spelled AS (
+    SELECT period_type, unnest(codes) AS code
+    FROM (VALUES
+        ('year', ['JJ00']),
+        ('half_year', ['HJ01', 'HJ02']),
+        ('quarter', ['KW01', 'KW02', 'KW03', 'KW04']),
+        ('month', ['MM01', 'MM02', 'MM03', 'MM04', 'MM05', 'MM06', 'MM07', 'MM08', 'MM09', 'MM10', 'MM11', 'MM12']),
+        ('school_year', ['SJ00'])
+    ) AS s (period_type, codes)
 ),
 -- Years of which the table of the first term can't be had: the country and its municipalities.
 unavailable AS (
@@ -83,12 +93,14 @@ unavailable AS (
         v.region_code,
         v.region_level,
         v.year AS region_year,
-        v.year || 'JJ00' AS period,
-        'year' AS period_type,
+        v.year || d.code AS period,
+        d.period_type,
         v.year,
         'unknown' AS status
     FROM input.terms AS t
     JOIN input.measure_levels AS l ON l.indicator_no = t.indicator_no
+    JOIN input.measure_period_types AS pt ON pt.indicator_no = t.indicator_no
+    JOIN spelled AS d ON d.period_type = pt.period_type
     JOIN input.region_years AS v
         ON v.region_level = l.region_level
         AND v.valid
@@ -107,7 +119,7 @@ sources AS (
         bool_or(t.topic IS NULL) AS lacks_table
     FROM input.terms AS t
     JOIN input.tables AS b ON b.table_id = t.table_id
-    JOIN (SELECT unnest(range(1980, 2100))::SMALLINT AS year) AS y
+    JOIN (SELECT year FROM input.table_periods UNION SELECT year FROM input.region_years) AS y
         ON y.year BETWEEN t.year_from AND t.year_until
     GROUP BY t.indicator_no, y.year
 ),

@@ -22,5 +22,5 @@ SELECT
         ELSE 'nog geen effectindicator'
     END AS effect_status
 FROM input.themes AS t
-LEFT JOIN input.indicators AS i ON i.theme_id = t.theme_id
+LEFT JOIN input.indicators AS i ON i.theme_id = t.theme_id AND i.status <> 'withdrawn'
 GROUP BY ALL

@@ -63,8 +63,8 @@ SELECT
         WHEN 'not_published' THEN 'CBS heeft dit cijfer (nog) niet gepubliceerd.'
         WHEN 'impossible' THEN 'Dit cijfer kan niet bestaan: de regio bestond toen niet, of de noemer is nul.'
         WHEN 'part_missing' THEN 'Een deel dat voor de berekening nodig is, ontbreekt.'
-        WHEN 'table_unavailable' THEN 'De CBS-tabel was niet beschikbaar.'
-        WHEN 'national_picture_not_wanted' THEN 'Partijen hebben afgesproken dat hier geen landelijk beeld nodig is.'
+        WHEN 'table_unavailable' THEN 'De CBS-tabel, of het onderwerp daarin, was in deze bron niet beschikbaar.'
+        WHEN 'national_picture_not_wanted' THEN 'Volgens de definitie is hier geen landelijk beeld nodig.'
     END AS missing_reason_nl,
     c.source_mark,
     c.source_type,

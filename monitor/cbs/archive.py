@@ -6,7 +6,7 @@ Does not belong here: asking CBS (``client``, ``sources``), judging whether a ta
 (``ingest``), and what the identity of a content is (``recording``).
 
     <archive>/<table>/<retrieved at>-<id>/<Entity>.<n>.json.gz   a snapshot: one folder, immutable
-    <archive>/<table>/<retrieved at>-<id>/manifest.json
+    <archive>/<table>/<retrieved at>-<id>/manifest.json      names sort by the order of commits
     <archive>/<table>/asked.json                  when the source last gave its word, and which
     <archive>/<table>/.refused/                   the newest answer that was not usable
     <archive>/<table>/.writing-<random>/          in the making, or left by a crash
@@ -43,6 +43,7 @@ _REFUSED = ".refused"
 _WRITING = ".writing-"
 _ID_LENGTH = 16
 _MOMENT = "%Y%m%dT%H%M%SZ"
+_FOLDER = re.compile(r"(?P<moment>\d{8}T\d{6}Z)(\.(?P<number>\d+))?-.*")
 _NAME = re.compile(r"[A-Za-z0-9_-]+")
 
 
@@ -157,18 +158,16 @@ class Archive:
         self._root = root
 
     def snapshots(self, table_id: str) -> list[Snapshot]:
-        """Return a table's snapshots, oldest first.
-
-        Raises:
-            ArchiveError: a manifest can't be read.
-        """
-        folders = sorted(self._folder(table_id).glob(f"[!.]*/{MANIFEST}"))
-        return [_snapshot(manifest.parent) for manifest in folders]
+        """Return a table's snapshots that can be read, oldest first."""
+        return [found for found in self._found(table_id) if isinstance(found, Snapshot)][::-1]
 
     def latest(self, table_id: str) -> Snapshot | None:
-        """Return a table's newest snapshot, or None."""
-        folders = sorted(self._folder(table_id).glob(f"[!.]*/{MANIFEST}"))
-        return _snapshot(folders[-1].parent) if folders else None
+        """Return the newest of ``snapshots``, the one committed last, or None."""
+        return next((found for found in self._found(table_id) if isinstance(found, Snapshot)), None)
+
+    def damaged(self, table_id: str) -> list[ArchiveError]:
+        """Return what is wrong with the snapshots that can't be read, newest first."""
+        return [found for found in self._found(table_id) if isinstance(found, ArchiveError)]
 
     def asked(self, table_id: str) -> Asked | None:
         """Return when the source last gave its word on a table, or None."""
@@ -212,6 +211,14 @@ class Archive:
                 held.callback(shutil.rmtree, scratch, ignore_errors=True)
                 held.enter_context(_locked(scratch))
             yield SnapshotWriter(table_id, table, scratch)
+
+    def _found(self, table_id: str) -> Iterator[Snapshot | ArchiveError]:
+        """Yield a table's snapshots, newest first; in the place of a damaged one what it has."""
+        for manifest in sorted(self._folder(table_id).glob(f"[!.]*/{MANIFEST}"), reverse=True):
+            try:
+                yield _snapshot(manifest.parent)
+            except ArchiveError as error:
+                yield error
 
     def _folder(self, table_id: str) -> Path:
         return self._root / _safe(table_id, table_id)
@@ -268,10 +275,7 @@ class SnapshotWriter:
             },
         )
         moment = retrieved_at.astimezone(UTC).strftime(_MOMENT)
-        # A number keeps the order within a second, or with a clock that stands still ("-" < ".").
-        same = len(list(self._table.glob(f"{moment}*")))
-        number = f".{same:04}" if same else ""
-        folder = self._table / f"{moment}{number}-{identity[:_ID_LENGTH]}"
+        folder = self._table / f"{self._place_after_all(moment)}-{identity[:_ID_LENGTH]}"
         self._folder.rename(folder)
         _flush(self._table)
         return _snapshot(folder)
@@ -281,6 +285,17 @@ class SnapshotWriter:
         self._finish(refused=reason)
         shutil.rmtree(self._table / _REFUSED, ignore_errors=True)
         self._folder.rename(self._table / _REFUSED)
+
+    def _place_after_all(self, moment: str) -> str:
+        """Return the begin of a name that sorts last, even if the clock stood still or went back.
+
+        So the order of names is the order of commits; a number ("-" < ".") breaks a tie.
+        """
+        names = sorted(path.name for path in self._table.iterdir())
+        newest = [match for name in names if (match := _FOLDER.fullmatch(name))][-1:]
+        if not newest or newest[0]["moment"] < moment:
+            return moment
+        return f"{newest[0]['moment']}.{int(newest[0]['number'] or 0) + 1:04}"
 
     def _keep(self, name: str, packed: bytes, rows: int) -> None:
         (self._folder / name).write_bytes(packed)
@@ -312,7 +327,7 @@ def _snapshot(folder: Path) -> Snapshot:
             ),
             rows=manifest["rows"],
         )
-    except (KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise ArchiveError(folder / MANIFEST, f"lacks {error}") from error
 
 
@@ -320,7 +335,7 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
     path = folder / MANIFEST
     try:
         return dict(json.loads(path.read_bytes()))
-    except (OSError, ValueError) as error:
+    except (OSError, TypeError, ValueError) as error:
         raise ArchiveError(path, error) from error
 
 

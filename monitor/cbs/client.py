@@ -54,9 +54,9 @@ LONGEST_PAUSE = 60.0
 _ROWS_START = re.compile(rb'"value"\s*:\s*\[')
 _NO_ROWS = re.compile(rb'"value"\s*:\s*\[\s*\]')
 _HEAD = 4096
+"""Bytes of a body in which its rows begin."""
 _LARGEST_PAGE = 1 << 28
 """Bytes that are set apart for a page at the most, whatever it says of its own size."""
-"""Bytes of a body in which its rows begin."""
 _T = TypeVar("_T")
 
 
@@ -84,7 +84,7 @@ class ServiceError(CbsFault):
 class ServiceBusy(CbsFault):
     """CBS answered with an error that may pass: 429, 5xx, or ``odata.error`` with status 200."""
 
-    explanation = "CBS antwoordde met een storing."
+    explanation = "CBS meldde een storing."
     passing = True
 
 
@@ -110,19 +110,19 @@ class NoMarks(CbsFault):
 class ForeignNextLink(CbsFault):
     """A page says that the next one is at another host."""
 
-    explanation = "Het antwoord van CBS verwees naar een ander adres; dat volgen we niet."
+    explanation = "Het antwoord van CBS verwees naar een ander adres. Dat volgen we niet."
 
 
 class EndlessPages(CbsFault):
     """The pages of a table don't come to an end."""
 
-    explanation = "CBS bleef pagina's van deze tabel leveren zonder einde."
+    explanation = "CBS bleef pagina's van deze tabel leveren. Er kwam geen einde aan."
 
 
 class EmptyTable(CbsFault):
     """The answer is in order and has no rows."""
 
-    explanation = "CBS gaf voor deze tabel geen enkele regel."
+    explanation = "CBS gaf voor deze tabel geen enkele rij."
 
 
 class UnknownSelection(CbsFault):

@@ -13,12 +13,20 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from monitor.cbs import metadata, observations, periods, recording, text, units
-from monitor.cbs.archive import Archive, Asked, Selection, Snapshot, SnapshotWriter
+from monitor.cbs.archive import (
+    Archive,
+    ArchiveError,
+    Asked,
+    Selection,
+    Snapshot,
+    SnapshotWriter,
+)
 from monitor.cbs.client import CbsFault, EmptyTable, NotOffered
 from monitor.cbs.metadata import Row, TableMeta, build_meta
 from monitor.cbs.observations import AreaCodes, write_observations
@@ -55,7 +63,8 @@ class TableState:
         reason: why quarantined or absent, one Dutch sentence for readers.
         detail: why, in English: table, row, what to do.
         asked_at: UTC.
-        modified: the source's word on the state of the table, where it gave one.
+        modified: the source's word on the state of the table that was judged; None where it gave
+            none, or gave no usable answer after it: then the table is to be asked again.
         recording: wide Parquet of that snapshot, topics with text included, see ``recording``.
     """
 
@@ -79,8 +88,7 @@ def refresh(
     validate: Callable[[Path], None] | None = None,
     *,
     codes: AreaCodes,
-    needed: AbstractSet[str] = frozenset(),
-    known: Mapping[str, str | None] | None = None,
+    needed: AbstractSet[str | tuple[str, ...]] = frozenset(),
 ) -> TableState:
     """Ask a source for a table, and take it in if it changed and is in order.
 
@@ -92,8 +100,7 @@ def refresh(
         progress: told while rows come in.
         validate: checks a new recording; raises TableError if it won't do.
         codes: what is known of region codes.
-        needed: stems of the topics that the definitions refer to.
-        known: what ``source.modified`` answered a moment ago; a table in it is not asked again.
+        needed: names (stems or paths) of the topics that the definitions refer to.
 
     Returns:
         How the table stands. A table that can't be used is a state, not an exception.
@@ -105,7 +112,7 @@ def refresh(
     word: str | None = None
     try:
         good = archive.latest(table)
-        word = (known or {}).get(table) or source.ask(table, request.host)
+        word = source.ask(table, request.host)
         snapshot = good if good and way.is_known(good, word) else way.take(word, good)
         recorded, observed = way.derive(snapshot)
         archive.note_asked(table, Asked(now, word, snapshot.folder.name))
@@ -113,15 +120,16 @@ def refresh(
         absent = isinstance(error, NotOffered) and source.partial
         kept = None if absent else good
         old_recorded, old_observed = way.derive_if_possible(kept)
+        judged = not isinstance(error, CbsFault | ArchiveError)
         return TableState(
             table,
             "absent" if absent else "quarantined",
             kept if old_observed else None,
             old_observed,
             error.explanation,
-            error.detail,
+            way.detail(error),
             now,
-            word,
+            word if judged else None,
             old_recorded,
         )
     state: Literal["new", "unchanged"] = "unchanged" if snapshot == good else "new"
@@ -138,7 +146,7 @@ class _Way:
     workspace: Path
     now: datetime
     codes: AreaCodes
-    needed: AbstractSet[str]
+    needed: AbstractSet[str | tuple[str, ...]]
     progress: Progress | None
     validate: Callable[[Path], None] | None
 
@@ -195,7 +203,9 @@ class _Way:
         """Raise if a needed topic was in the last good snapshot and is in this one no more."""
         before = good.meta()
         gone = sorted(
-            name for name in self.needed if before.find_topic(name) and not meta.find_topic(name)
+            name if isinstance(name, str) else " > ".join(name)
+            for name in self.needed
+            if before.find_topic(name) and not meta.find_topic(name)
         )
         if gone:
             raise VanishedTopicError(
@@ -231,6 +241,13 @@ class _Way:
                 if file != newest:
                     file.unlink(missing_ok=True)
         return recorded, observed
+
+    def detail(self, error: TableError) -> str:
+        """Return what went wrong, and which snapshots can't be served because of damage."""
+        with suppress(TableError):  # that the name is no name, ``error`` tells
+            damage = [damaged.detail for damaged in self.archive.damaged(self.request.table_id)]
+            return " ".join([error.detail, *damage])
+        return error.detail
 
     def derive_if_possible(self, snapshot: Snapshot | None) -> tuple[Path | None, Path | None]:
         """``derive``, or nothing where the snapshot can't be used any more."""

@@ -27,6 +27,15 @@ DIMENSION_KINDS: Mapping[str, DimensionKind] = {
 """``DataProperties.Type`` of a dimension -> kind. Dimensions are known by it, not by their name."""
 
 _TEXTS = ("ShortDescription", "Summary", "Description", "ExplanatoryText")
+_Form = Mapping[str, type[str] | type[int]]
+_TABLE: _Form = dict.fromkeys(("Identifier", "Title", "Period", "Modified", "Source"), str)
+_PROPERTY: _Form = {
+    **dict.fromkeys(("Key", "Type", "Title", "Datatype", "Unit", "Default", "Description"), str),
+    **dict.fromkeys(("ID", "ParentID", "Position", "MapYear", "Decimals"), int),
+}
+_MEMBER: _Form = dict.fromkeys(("Key", "Title", "Status", "Description"), str)
+_YEARS = range(1000, 3000)
+"""Those that a period code can have."""
 
 
 class MetadataError(TableError):
@@ -44,7 +53,7 @@ class Member:
     Attributes:
         code: the trimmed key.
         source_key: the key as CBS pads it, for filters.
-        title: trimmed.
+        title: trimmed; the code where CBS left the title blank.
         status: CBS's word for the status of a period, trimmed; None where it gives none.
         raw: the whole row as it came (a region's ``Description`` holds its history).
     """
@@ -174,15 +183,18 @@ def build_meta(entities: Mapping[str, Sequence[Row]]) -> TableMeta:
         entities: rows of ``TableInfos`` (one), ``DataProperties`` and of each dimension, by name.
 
     Raises:
-        MetadataError: something is absent, doubled or of an unknown Type.
+        MetadataError: something is absent, doubled, of an unknown Type or in another form.
         UnknownUnitError: a numeric topic's unit has a scale that is not known.
     """
     match entities.get("TableInfos"):
-        case [infos]:
+        case [Mapping() as infos]:
+            _require_form(str(infos.get("Identifier")), "TableInfos", [infos], _TABLE)
             table_id = clean(infos.get("Identifier"))
         case _:
             raise MetadataError("?", "TableInfos does not have exactly one row")
-    properties = sorted(entities.get("DataProperties", ()), key=_position)
+    properties = entities.get("DataProperties", ())
+    _require_form(table_id, "DataProperties", properties, _PROPERTY)
+    properties = sorted(properties, key=_position)
     by_id = {row.get("ID"): row for row in properties}
     topics, dimensions = [], []
     for row in properties:
@@ -190,7 +202,7 @@ def build_meta(entities: Mapping[str, Sequence[Row]]) -> TableMeta:
         if kind == "Topic":
             topics.append(_topic(row, group_path(row, by_id), table_id))
         elif kind in DIMENSION_KINDS:
-            dimensions.append(_dimension(row, entities.get(row["Key"]), table_id))
+            dimensions.append(_dimension(row, entities, table_id))
         elif kind != "TopicGroup":
             raise MetadataError(
                 table_id, f"DataProperties: unknown Type {kind!r} of {row.get('Key')!r}"
@@ -212,6 +224,20 @@ def build_meta(entities: Mapping[str, Sequence[Row]]) -> TableMeta:
         dimensions=tuple(dimensions),
         infos=infos,
     )
+
+
+def _require_form(table_id: str, entity: str, rows: Sequence[Row], form: _Form) -> None:
+    """Refuse cells that are neither null nor what they should be; a bool is no number."""
+    for row in rows:
+        if not isinstance(row, Mapping):
+            raise MetadataError(table_id, f"{entity}: {row!r} is no row")
+        for key, kind in form.items():
+            cell = row.get(key)
+            if cell is not None and type(cell) is not kind:
+                what = "text" if kind is str else "a whole number"
+                raise MetadataError(
+                    table_id, f"{entity}, row {row.get('Key')!r}: {key} {cell!r} is not {what}"
+                )
 
 
 def _position(row: Row) -> tuple[bool, int, str]:
@@ -254,15 +280,24 @@ def _topic(row: Row, groups: tuple[str, ...], table_id: str) -> Topic:
     )
 
 
-def _dimension(row: Row, rows: Sequence[Row] | None, table_id: str) -> Dimension:
-    key = row["Key"]
+def _dimension(row: Row, entities: Mapping[str, Sequence[Row]], table_id: str) -> Dimension:
+    key, map_year = row.get("Key"), row.get("MapYear")
+    if not key:
+        raise MetadataError(table_id, f"DataProperties: a {row['Type']} without a Key")
+    if map_year is not None and map_year not in _YEARS:
+        raise MetadataError(table_id, f"DataProperties, row {key!r}: MapYear {map_year} is no year")
+    rows = entities.get(key)
     if rows is None:
         raise MetadataError(table_id, f"the entity of dimension {key} is not there")
+    _require_form(table_id, key, rows, _MEMBER)
+    for member in rows:
+        if not clean(member.get("Key")):
+            raise MetadataError(table_id, f"{key}: member {member.get('Title')!r} without a Key")
     members = [
         Member(
             code=clean(member["Key"]),
             source_key=member["Key"],
-            title=clean(member.get("Title")),
+            title=clean(member.get("Title")) or clean(member["Key"]),
             status=clean(member.get("Status")) or None,
             raw=member,
         )
@@ -277,6 +312,6 @@ def _dimension(row: Row, rows: Sequence[Row] | None, table_id: str) -> Dimension
         key=key,
         title=clean(row.get("Title")),
         kind=DIMENSION_KINDS[row["Type"]],
-        map_year=row.get("MapYear"),
+        map_year=map_year,
         members=by_code,
     )

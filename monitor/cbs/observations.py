@@ -9,6 +9,7 @@ Figures stay as CBS published them, in the unit of their topic: a scale ("x 1 00
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -37,6 +38,7 @@ STATUSES: Mapping[str | None, str] = {
 """CBS's word for the status of a period -> ours; None where CBS gives none."""
 
 
+_REGION = re.compile(r"\S{4,}")
 _PROVISIONAL = "voorlopige cijfers"
 _MEMORY = "1GB"
 """DuckDB spills what doesn't fit to a folder beside the file that is written."""
@@ -63,7 +65,7 @@ class UnknownMemberError(TableError):
 class DuplicateRowError(TableError):
     """Two rows with the same codes."""
 
-    explanation = "In de tabel staat dezelfde regel meer dan één keer."
+    explanation = "In de tabel staat dezelfde rij meer dan één keer."
 
 
 class PeriodError(TableError):
@@ -77,11 +79,15 @@ class AreaCodes(NamedTuple):
 
     Attributes:
         canonical: source code -> the one code that cells carry, for codes that differ.
-        levels: two-letter prefix -> level; a prefix that is not in it has level ``other``.
+        levels: two-letter prefix -> level, and whole codes that are exceptions to their prefix.
     """
 
     canonical: Mapping[str, str]
     levels: Mapping[str, str]
+
+    def level(self, code: str) -> str:
+        """Return the level of a trimmed code; ``other`` where its prefix is not known either."""
+        return self.levels.get(code) or self.levels.get(code[:2], "other")
 
 
 def write_observations(
@@ -113,7 +119,8 @@ def write_observations(
 
     Raises:
         TableError: one of its kinds in this module and in ``periods`` and ``metadata``; it names
-            the row key and, of a cell, the topic.
+            the row key and, of a cell, the topic. Regions and periods are judged as the table lists
+            them, whether or not a row has them.
     """
     if meta.table_id.lower() != request.table_id.lower():
         raise MetadataError(request.table_id, f"the answer is of table {meta.table_id!r}")
@@ -235,6 +242,18 @@ def _look_up(con: duckdb.DuckDBPyConnection, name: str, columns: Mapping[str, li
 
 
 def _look_up_regions(con: duckdb.DuckDBPyConnection, meta: TableMeta, codes: AreaCodes) -> None:
+    spellings: dict[str, str] = {}
+    for code, member in meta.geo.members.items():
+        other = spellings.setdefault(codes.canonical.get(code, code), code)
+        if other != code:
+            problem = f"is the region {other!r} once more"
+        elif not _REGION.fullmatch(code):
+            problem = "is shorter than 4 characters or has a blank in it"
+        elif member.raw.get("Title") is None:
+            problem = "has no title"
+        else:
+            continue
+        raise MetadataError(meta.table_id, f"dimension {meta.geo.key}: region {code!r} {problem}")
     found = list(meta.geo.members)
     _look_up(
         con,
@@ -243,7 +262,7 @@ def _look_up_regions(con: duckdb.DuckDBPyConnection, meta: TableMeta, codes: Are
             "code": found,
             "source_key": found,
             "region_code": [codes.canonical.get(code, code) for code in found],
-            "region_level": [codes.levels.get(code[:2], "other") for code in found],
+            "region_level": [codes.level(code) for code in found],
         },
     )
 
@@ -251,7 +270,7 @@ def _look_up_regions(con: duckdb.DuckDBPyConnection, meta: TableMeta, codes: Are
 def _look_up_periods(
     con: duckdb.DuckDBPyConnection, meta: TableMeta, request: TableRequest
 ) -> None:
-    """Read the periods that rows have; of a table without periods the one of its series."""
+    """Read all periods that the table lists; of a table without periods the one of its series."""
     if meta.time is None:
         rows = [("", _series_period(meta, request), "the whole table")]
     elif request.period:
@@ -261,10 +280,7 @@ def _look_up_periods(
             "of its series",
         )
     else:
-        column = _column(meta, meta.time.key)
-        rows = con.execute(
-            f"SELECT {column}, {column}, min(row_key) FROM recording GROUP BY {column} ORDER BY 1"
-        ).fetchall()
+        rows = [(code, code, f"{meta.time.key} {code}") for code in sorted(meta.time.members)]
     periods = [parse_period(code, meta.table_id, row) for _, code, row in rows]
     _look_up(
         con,

@@ -271,7 +271,8 @@ def open_source(
     Args:
         spec: ``cbs``, ``sample``, an address ``http://host:port``, or the path of a folder.
         sample: the folder with the recordings of the sample.
-        cbs_url: an address to ask in CBS's place, for the source ``cbs``.
+        cbs_url: an address to ask in CBS's place, for the source ``cbs``; what it answers is kept
+            apart from what CBS answers.
         timeout: see ``client.Service``.
         retries: see ``client.Service``.
 
@@ -281,10 +282,11 @@ def open_source(
     if spec == "sample":
         return Recordings(sample, "voorbeelddata", partial=False)
     if spec == "cbs":
-        return CbsService(Service(cbs_url, timeout=timeout, retries=retries))
+        label = _address_label(cbs_url) if cbs_url else "cbs"
+        return CbsService(Service(cbs_url, timeout=timeout, retries=retries), label)
     if re.match("https?://", spec):
         service = Service(spec, timeout=timeout, retries=retries)
-        return CbsService(service, _slug(urlsplit(spec).netloc), partial=True)
+        return CbsService(service, _address_label(spec), partial=True)
     return Recordings(Path(spec).expanduser())
 
 
@@ -296,8 +298,10 @@ def _entities(
     try:
         entities["DataProperties"] = properties = entity("DataProperties")
         for row in properties:
-            if row.get("Type") in DIMENSION_KINDS:
-                entities[row["Key"]] = entity(row["Key"])
+            match row:
+                # In another form it can't be asked for; what is wrong with it ``build_meta`` tells.
+                case {"Type": str(kind), "Key": str(key)} if key and kind in DIMENSION_KINDS:
+                    entities[key] = entity(key)
     except NotOffered as error:
         # The table is there: to lack a part of it is another matter than to lack the table.
         raise BrokenPage(table_id, error.detail) from error
@@ -324,6 +328,13 @@ def _pages(rows: Iterable[str]) -> Iterator[bytes]:
 def _envelope(rows: list[str]) -> bytes:
     head = f'{{"odata.metadata":"$metadata#Cbs.OData.WebAPI.{ROWS}","value":[\n'
     return (head + ",\n".join(rows) + "\n]}").encode()
+
+
+def _address_label(address: str) -> str:
+    """Return host and port; where there is no port the scheme, so that no host is named ``cbs``."""
+    parts = urlsplit(address)
+    place = parts.netloc.rpartition("@")[2]
+    return _slug(place if ":" in place else f"{place}-{parts.scheme}")
 
 
 def _path_label(path: Path) -> str:

@@ -23,8 +23,3 @@ def clean(text: str | None) -> str:
 def stem(key: str) -> str:
     """Return a topic's key without its suffix number, which moves: ``Abc_12`` -> ``Abc``."""
     return _SUFFIX.sub("", key)
-
-
-def pad(code: str, width: int) -> str:
-    """Return a trimmed code as CBS pads it; a filter with the wrong width finds no rows."""
-    return code.ljust(width)

@@ -17,7 +17,9 @@ from pydantic import BaseModel, ValidationError
 
 from monitor.cbs.sources import TableRequest
 from monitor.errors import UsageError
+from monitor.indicators.checks import check
 from monitor.indicators.models import (
+    FORMS,
     Indicator,
     Parties,
     Party,
@@ -109,6 +111,15 @@ class Catalogue:
             if first <= years(table)[1] and years(table)[0] <= last
         ]
 
+    @property
+    def in_use(self) -> dict[tuple[str, int], Entry[Indicator]]:
+        """The indicators that are computed; a withdrawn one is only kept for the record."""
+        return {
+            key: entry
+            for key, entry in self.indicators.items()
+            if entry.model.status != "withdrawn"
+        }
+
     def requests(self) -> list[TableRequest]:
         """Return what to ask CBS for: each table that a definition uses, once, by identifier."""
         found = {
@@ -118,12 +129,21 @@ class Catalogue:
                 select=dict(series.select),
                 host=series.host,
             )
-            for entry in self.indicators.values()
+            for entry in self.in_use.values()
             for placed in self.terms(entry)
             if (series := self.series[placed.term.from_].model)
             for table in self.tables(placed.term, entry.model)
         }
         return [found[table_id] for table_id in sorted(found)]
+
+    def needed_topics(self, table_id: str) -> frozenset[str | tuple[str, ...]]:
+        """Return what the topics that definitions use in a table are called there."""
+        return frozenset(
+            topic_name(placed.term, self.series[placed.term.from_].model, table_id)
+            for entry in self.in_use.values()
+            for placed in self.terms(entry)
+            if table_id in {table.table for table in self.tables(placed.term, entry.model)}
+        )
 
     def themes_in_order(self) -> list[Theme]:
         """Return the themes as overviews show them."""
@@ -135,7 +155,7 @@ class Catalogue:
         """Tell whether a theme has an indicator of what residents notice."""
         return any(
             entry.model.theme == theme_id and entry.model.kind == "effect"
-            for entry in self.indicators.values()
+            for entry in self.in_use.values()
         )
 
 
@@ -151,7 +171,7 @@ def topic_name(term: Term, series: Series, table_id: str) -> str | tuple[str, ..
     name = term.topic
     if isinstance(name, str):
         for second in series.topics.get(name, ()):
-            if second.table == table_id:
+            if second.table == table_id and second.topic is not None:
                 return second.topic
     return name
 
@@ -208,27 +228,35 @@ def _files(folder: Path) -> Iterator[Path]:
 def _add(catalogue: Catalogue, document: Document) -> list[Problem]:
     match document.path.parent.name if document.path.name != "parties.yaml" else "parties":
         case "parties":
-            parties, problems = _validate(document, Parties)
+            parties, problems = _validate(document, Parties, {})
             catalogue.parties = {p.id: p for p in parties.parties} if parties else {}
             return problems
         case "themes":
-            return _place(document, Theme, catalogue.themes, lambda m: m.id)
+            return _place(catalogue, document, Theme, catalogue.themes, lambda m: m.id)
         case "series":
-            return _place(document, Series, catalogue.series, lambda m: m.id)
+            return _place(catalogue, document, Series, catalogue.series, lambda m: m.id)
         case "populations":
             return _place(
-                document, Population, catalogue.populations, lambda m: (m.id, m.major_version)
+                catalogue,
+                document,
+                Population,
+                catalogue.populations,
+                lambda m: (m.id, m.major_version),
             )
         case _:
             return _place(
-                document, Indicator, catalogue.indicators, lambda m: (m.id, m.major_version)
+                catalogue,
+                document,
+                Indicator,
+                catalogue.indicators,
+                lambda m: (m.id, m.major_version),
             )
 
 
 def _place(
-    document: Document, model: type[M], into: dict[Any, Entry[M]], key: Any
+    catalogue: Catalogue, document: Document, model: type[M], into: dict[Any, Entry[M]], key: Any
 ) -> list[Problem]:
-    value, problems = _validate(document, model)
+    value, problems = _validate(document, model, catalogue.parties)
     if value is None:
         return problems
     place = key(value)
@@ -239,7 +267,7 @@ def _place(
                 Number.FILE_NAME,
                 ("id",),
                 f'De bestandsnaam past niet bij de inhoud: "{document.path.name}".',
-                f'Noem het bestand "{name}.yaml", of pas id of version aan.',
+                f'Noem het bestand "{name}.yaml", of pas "id" of "version" aan.',
             )
         )
     if place in into:
@@ -249,41 +277,47 @@ def _place(
                 Number.DOUBLE_ID,
                 ("id",),
                 f'"{name}" bestaat al in {other}.',
-                "Kies een ander id, of een nieuwe hoofdversie.",
+                'Kies een ander "id", of verhoog het eerste getal van "version".',
             )
         )
     into.setdefault(place, Entry(value, document))
     return problems
 
 
-def _validate(document: Document, model: type[M]) -> tuple[M | None, list[Problem]]:
+def _validate(
+    document: Document, model: type[M], parties: Iterable[str]
+) -> tuple[M | None, list[Problem]]:
     try:
-        return model.model_validate(document.data), []
+        value = model.model_validate(document.data)
     except ValidationError as error:
         details = error.errors()
         # a list of which an item is wrong is also reported as too short: say only what is wrong
         inside = {detail["loc"][:n] for detail in details for n in range(len(detail["loc"]))}
         return None, [
-            _in_dutch(document, model, detail)
+            _in_dutch(document, model, detail, parties)
             for detail in details
             if not (detail["type"] == "too_short" and detail["loc"] in inside)
         ]
+    return value, list(check(value, document))
 
 
-def _in_dutch(document: Document, model: type[BaseModel], detail: Any) -> Problem:
+def _in_dutch(
+    document: Document, model: type[BaseModel], detail: Any, parties: Iterable[str]
+) -> Problem:
     """Turn one pydantic error into a Dutch problem at the right line."""
     location = _in_data(document.data, detail["loc"])
     context: Mapping[str, Any] = detail.get("ctx", {})
-    name = str(detail["loc"][-1]) if detail["loc"] else "het bestand"
     match detail["type"]:
         case "missing":
+            name = detail["loc"][-1]
             return document.problem(
                 Number.MISSING_FIELD,
                 location,
                 f'Het veld "{name}" ontbreekt.',
-                f'Voeg "{name}:" toe; de uitleg staat in definitions/LEESMIJ.md.',
+                f'Voeg "{name}:" toe. De uitleg staat in definitions/LEESMIJ.md.',
             )
         case "extra_forbidden":
+            name = str(detail["loc"][-1])
             known = _field_names(model)
             return document.problem(
                 Number.UNKNOWN_FIELD,
@@ -294,7 +328,10 @@ def _in_dutch(document: Document, model: type[BaseModel], detail: Any) -> Proble
         case "literal_error":
             hint = f"Kies uit: {context['expected'].replace(' or ', ', ')}."
         case "union_tag_invalid":
+            location = (*location, "kind")
             hint = f"Kies uit: {context['expected_tags']}."
+        case "union_tag_not_found" if location[-1:] == ("topic",):
+            hint = "Hier hoort een naam, of een lijst met titels."
         case "union_tag_not_found":
             return document.problem(
                 Number.MISSING_FIELD,
@@ -303,9 +340,16 @@ def _in_dutch(document: Document, model: type[BaseModel], detail: Any) -> Proble
                 'Kies uit: "published", "count" of "ratio".',
             )
         case "string_pattern_mismatch":
-            hint = f"Schrijf het in deze vorm: {context['pattern']}."
+            party = str(detail["input"]).lower()
+            hint = f'Bedoelde u "{party}"?' if party in parties else FORMS[context["pattern"]]
         case "string_too_short" | "too_short":
             hint = "Vul dit in."
+        case "string_too_long":
+            hint = f"Gebruik hoogstens {context['max_length']} tekens."
+        case "greater_than_equal":
+            hint = f"Kies een getal vanaf {context['ge']}."
+        case "less_than_equal":
+            hint = f"Kies een getal van 0 tot en met {context['le']}."
         case "string_type":
             hint = 'Hier hoort tekst. Zet de waarde tussen "aanhalingstekens".'
         case "int_type" | "int_parsing" | "int_from_float":
@@ -321,8 +365,19 @@ def _in_dutch(document: Document, model: type[BaseModel], detail: Any) -> Proble
         case _:
             hint = "Kijk naar het voorbeeld in definitions/LEESMIJ.md."
     return document.problem(
-        Number.WRONG_VALUE, location, f'De waarde van "{name}" klopt niet.', hint
+        Number.WRONG_VALUE, location, f"De waarde van {_name(location)} klopt niet.", hint
     )
+
+
+def _name(location: Location) -> str:
+    """Return what people call a place: the name of the field, and which of its items."""
+    match location:
+        case (*_, str(field), int(item)):
+            return f'"{field}" (nummer {item + 1})'
+        case (*_, field):
+            return f'"{field}"'
+        case _:
+            return "dit bestand"
 
 
 def _in_data(data: Any, location: Iterable[str | int]) -> Location:
@@ -394,13 +449,17 @@ def _check_indicator(catalogue: Catalogue, entry: Entry[Indicator]) -> Iterator[
     for placed in catalogue.terms(entry):
         if placed.document is document:
             yield from _check_series(catalogue, placed)
-        if placed.term.from_ in catalogue.series and not catalogue.tables(placed.term, model):
+        if (
+            placed.term.from_ in catalogue.series
+            and not catalogue.tables(placed.term, model)
+            and model.valid_from <= (model.valid_until or "9999")  # else that is what is wrong
+        ):
             yield document.problem(
                 Number.NO_TABLE_FOR_PERIOD,
                 ("valid_from",),
                 f'De reeks "{placed.term.from_}" heeft geen tabel voor {model.valid_from} '
                 f"tot en met {model.valid_until or 'nu'}.",
-                "Pas valid_from of valid_until aan, of vul de reeks aan.",
+                'Pas "valid_from" of "valid_until" aan, of vul de reeks aan.',
             )
 
 
@@ -463,7 +522,7 @@ def _check_tables(entry: Entry[Series]) -> Iterator[Problem]:
                     Number.OVERLAPPING_TABLES,
                     ("tables", i),
                     f'De tabellen "{other.table}" en "{table.table}" gaan over dezelfde jaren.',
-                    "Geef met valid_from en valid_until aan welke tabel voor welk jaar telt.",
+                    'Geef met "valid_from" en "valid_until" aan welke tabel voor welk jaar telt.',
                 )
                 break
 

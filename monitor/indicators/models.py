@@ -8,16 +8,19 @@ Does not belong here: anything that needs a second file (``catalogue``) or CBS (
 from __future__ import annotations
 
 import datetime as dt
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, StringConstraints, Tag
 
 Id = Annotated[
     str,
-    StringConstraints(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=80),
+    StringConstraints(pattern=r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$", max_length=80),
     Field(
         title="Id",
-        description="Een korte naam: kleine letters en cijfers, met streepjes ertussen.",
+        description=(
+            "Een korte naam: kleine letters en cijfers, met streepjes ertussen. "
+            "Het eerste teken is een letter."
+        ),
         examples=["jongeren-met-jeugdzorg"],
     ),
 ]
@@ -25,15 +28,47 @@ Text = Annotated[str, StringConstraints(min_length=3, strip_whitespace=True)]
 Year = Annotated[
     str,
     StringConstraints(pattern=r"^(19|20)\d\d$"),
-    Field(description='Een jaar, tussen aanhalingstekens: "2018".', examples=["2018"]),
+    Field(description="Een jaar tussen 1900 en 2099, tussen aanhalingstekens.", examples=["2018"]),
 ]
 Version = Annotated[
     str,
     StringConstraints(pattern=r"^\d+\.\d+\.\d+$"),
-    Field(description="Drie getallen: groot.klein.tekst.", examples=["1.0.0"]),
+    Field(
+        description=(
+            "Drie getallen. Het eerste verandert bij andere cijfers, het tweede bij meer jaren of "
+            "niveaus, het derde bij alleen andere woorden."
+        ),
+        examples=["1.0.0"],
+    ),
 ]
-TableId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_]{4,20}$")]
-Url = Annotated[str, StringConstraints(pattern=r"^https://[^\s\"<>]+$")]
+TableId = Annotated[
+    str,
+    StringConstraints(pattern=r"^[A-Za-z0-9_]{4,20}$"),
+    Field(description="Het nummer van de tabel bij CBS.", examples=["84799NED"]),
+]
+Url = Annotated[
+    str,
+    StringConstraints(pattern=r"^https://[^\s\"<>]+$"),
+    Field(
+        description="Een adres op internet dat met https:// begint.",
+        examples=["https://www.cbs.nl"],
+    ),
+]
+V4Measure = Annotated[
+    str,
+    StringConstraints(pattern=r"^[A-Za-z0-9_]{1,40}$"),
+    Field(
+        description="De code van het onderwerp in de nieuwe dienst van CBS (OData v4).",
+        examples=["M000352"],
+    ),
+]
+FORMS: dict[str, str] = {
+    constraints.pattern: f'{field.description} Bijvoorbeeld: "{field.examples[0]}".'
+    for constraints, field in (
+        get_args(kind)[1:] for kind in (Id, Year, Version, TableId, Url, V4Measure)
+    )
+}
+"""Pattern -> the form of the value in Dutch, for who wrote another."""
 LevelName = Literal[
     "country",
     "landsdeel",
@@ -49,13 +84,24 @@ LevelName = Literal[
     "care_office_region",
 ]
 PeriodType = Literal["year", "half_year", "quarter", "month", "week", "day", "school_year"]
+
+
+def _topic_kind(value: Any) -> str | None:
+    if isinstance(value, list | tuple):
+        return "(path)"
+    return "(stem)" if isinstance(value, str | int | float) else None
+
+
+# a tag stands in the place of an error; in brackets it is never the name of a field
 Topic = Annotated[
-    str | tuple[str, ...],
+    Annotated[str, StringConstraints(min_length=1), Tag("(stem)")]
+    | Annotated[tuple[str, ...], Field(min_length=1), Tag("(path)")],
+    Discriminator(_topic_kind),
     Field(
         title="Onderwerp",
         description=(
             "De naam van het onderwerp bij CBS zonder het volgnummer aan het eind, of het pad: "
-            "de titels van de groepen en het onderwerp onder elkaar."
+            "een lijst met de titels van de groepen en het onderwerp."
         ),
         examples=["AantalInwoners", ["Zorg", "Wmo-cliënten relatief"]],
     ),
@@ -103,18 +149,33 @@ class SeriesTable(_Model, title="Tabel in een reeks"):
         description="Alleen voor een tabel zonder perioden: het jaar waar de tabel over gaat.",
     )
     valid_from: Year | None = Field(
-        None, title="Vanaf", description="Eerste jaar dat deze tabel in de reeks telt."
+        None, title="Vanaf", description="Eerste jaar waarvoor deze tabel telt."
     )
     valid_until: Year | None = Field(
-        None, title="Tot en met", description="Laatste jaar dat deze tabel in de reeks telt."
+        None, title="Tot en met", description="Laatste jaar waarvoor deze tabel telt."
     )
+
+
+class V4Name(_Model, title="Naam in OData v4"):
+    """De naam van een onderwerp voor de nieuwe dienst van CBS (OData v4)."""
+
+    measure: V4Measure = Field(title="Code")
 
 
 class SecondName(_Model, title="Tweede naam"):
-    """De naam van een onderwerp in een andere tabel van de reeks."""
+    """De naam van een onderwerp in een andere tabel of in de nieuwe dienst van CBS."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"anyOf": [{"required": ["topic"]}, {"required": ["v4"]}]}
+    )
 
     table: TableId = Field(title="Tabel")
-    topic: Topic
+    topic: Topic | None = None
+    v4: V4Name | None = Field(
+        None,
+        title="Naam in OData v4",
+        description="Voor de nieuwe dienst van CBS (OData v4). De monitor bewaart dit alleen.",
+    )
 
 
 class Break(_Model, title="Breuk"):
@@ -125,21 +186,23 @@ class Break(_Model, title="Breuk"):
 
 
 class Series(_Model, title="Reeks"):
-    """Tabellen die bij elkaar horen: een per jaar, of een oude en een nieuwe met een breuk."""
+    """Tabellen die bij elkaar horen: één per jaar, of een oude en een nieuwe met een breuk."""
 
     id: Id
     title: Text = Field(title="Titel")
     description: Text = Field(title="Uitleg")
     publisher: Text = Field("CBS", title="Uitgever")
     host: Literal["cbs", "derden"] = Field(
-        "cbs", title="Dienst", description="derden: tabellen van RIVM, politie en anderen."
+        "cbs",
+        title="Dienst",
+        description="cbs: tabellen van CBS. derden: tabellen van RIVM, politie en anderen.",
     )
     page: Url | None = Field(None, title="Pagina", description="De pagina van CBS over de reeks.")
     tables: tuple[SeriesTable, ...] = Field(title="Tabellen", min_length=1)
     select: dict[str, tuple[str, ...]] = Field(
         default_factory=dict,
         title="Keuze",
-        description="Welk deel van een grote tabel nodig is: per dimensie de codes.",
+        description="Welk deel van een grote tabel nodig is: de codes per dimensie (indeling).",
         examples=[{"Geslacht": ["T001038"]}],
     )
     topics: dict[str, tuple[SecondName, ...]] = Field(
@@ -158,14 +221,14 @@ class Term(_Model, title="Deel van een telling"):
     members: dict[str, str] = Field(
         default_factory=dict,
         title="Keuze uit de dimensies",
-        description="Voor elke dimensie behalve regio en periode precies een code.",
+        description="Voor elke dimensie behalve regio en periode precies één code.",
         examples=[{"Geslacht": "T001038"}],
     )
     sign: Literal["plus", "minus"] = Field("plus", title="Optellen of aftrekken")
 
 
 class Owners(_Model, title="Eigenaars"):
-    """Wie er samen over gaat, en een aanspreekpunt."""
+    """Wie er samen over gaan, en één aanspreekpunt."""
 
     contact: Id = Field(title="Aanspreekpunt")
     national: tuple[Id, ...] = Field(title="Namens het Rijk", min_length=1)
@@ -173,7 +236,7 @@ class Owners(_Model, title="Eigenaars"):
 
 
 class Population(_Model, title="Noemer"):
-    """Een noemer: over wie of wat een aantal wordt gedeeld. Met een naam, versie en eigenaars."""
+    """Een noemer: waar we een aantal door delen. Met een naam, versie en eigenaars."""
 
     id: Id
     version: Version = Field(title="Versie")
@@ -218,20 +281,21 @@ class Count(_Model, title="Telling"):
 
 
 def _denominator_kind(value: Any) -> str:
-    return "terms" if isinstance(value, list | tuple) else "population"
+    return "(terms)" if isinstance(value, list | tuple) else "(population)"
 
 
 class Ratio(_Model, title="Verhouding"):
-    """Een verhouding: teller gedeeld door noemer, maal een factor."""
+    """Een verhouding: teller gedeeld door noemer, keer een getal."""
 
     kind: Literal["ratio"] = Field(title="Soort meting")
     numerator: tuple[Term, ...] = Field(title="Teller", min_length=1)
     denominator: Annotated[
-        Annotated[PopulationRef, Tag("population")] | Annotated[tuple[Term, ...], Tag("terms")],
+        Annotated[PopulationRef, Tag("(population)")]
+        | Annotated[tuple[Term, ...], Field(min_length=1), Tag("(terms)")],
         Discriminator(_denominator_kind),
     ] = Field(title="Noemer")
     times: Literal[1, 100, 1000, 10000, 100000] = Field(
-        title="Maal", description="100 voor een percentage, 1000 voor per 1 000."
+        title="Keer", description="100 voor een percentage, 1000 voor een cijfer per 1 000."
     )
     rounding: Literal["half_up", "half_even", "floor", "none"] = Field(
         title="Afronding",
@@ -248,7 +312,7 @@ Measure = Annotated[Published | Count | Ratio, Field(discriminator="kind", title
 
 
 class NationalOverview(_Model, title="Landelijk beeld"):
-    """Is een landelijk beeld nodig? "Nee" is een geldig antwoord."""
+    """Is een landelijk beeld nodig? Ook "nee" is een goed antwoord."""
 
     needed: bool = Field(title="Nodig")
     reason: Text = Field(title="Waarom wel of niet")
@@ -263,10 +327,10 @@ class Approval(_Model, title="Instemming"):
 
 
 class Review(_Model, title="Herziening"):
-    """Wanneer de definitie opnieuw wordt besproken."""
+    """Wanneer partijen de definitie opnieuw bespreken."""
 
     every: Literal["P6M", "P1Y", "P2Y"] = Field(
-        title="Ritme", description="P6M: elk half jaar. P1Y: elk jaar. P2Y: elke twee jaar."
+        title="Ritme", description="P6M: elk halfjaar. P1Y: elk jaar. P2Y: elke twee jaar."
     )
     last: dt.date = Field(title="Laatst besproken")
 
@@ -282,13 +346,15 @@ class Change(_Model, title="Wijziging"):
 
 
 class Indicator(_Model, title="Indicator"):
-    """Een indicator: wat we meten, waarom, hoe, en wie er samen over gaat."""
+    """Een indicator: wat we meten, waarom, hoe, en wie er samen over gaan."""
 
     id: Id
     version: Version = Field(title="Versie")
     status: Literal["proposal", "trial", "established", "withdrawn"] = Field(
         title="Status",
-        description="proposal: voorstel. trial: proef. established: vastgesteld. withdrawn: uit.",
+        description=(
+            "proposal: voorstel. trial: proef. established: vastgesteld. withdrawn: ingetrokken."
+        ),
     )
     valid_from: Year = Field(title="Eerste jaar")
     valid_until: Year | None = Field(None, title="Laatste jaar")
@@ -314,7 +380,8 @@ class Indicator(_Model, title="Indicator"):
     )
     national_overview: NationalOverview = Field(title="Landelijk beeld")
     direction: Literal["higher_is_better", "lower_is_better", "neutral"] = Field(
-        title="Richting", description="Alleen een richting als iedereen het erover eens is."
+        title="Richting",
+        description="Kies alleen een richting als iedereen het erover eens is. Zo niet: neutral.",
     )
     policy_freedom: Literal["high", "medium", "low"] = Field(
         title="Beleidsvrijheid",
@@ -324,17 +391,26 @@ class Indicator(_Model, title="Indicator"):
         title="Soort bron", description="register: registratie. survey: enquête. model: schatting."
     )
     measure: Measure
-    levels: tuple[LevelName, ...] = Field(title="Niveaus", min_length=1)
-    period_types: tuple[PeriodType, ...] = Field(("year",), title="Soort periode", min_length=1)
+    levels: tuple[LevelName, ...] = Field(
+        title="Niveaus", min_length=1, json_schema_extra={"uniqueItems": True}
+    )
+    period_types: tuple[PeriodType, ...] = Field(
+        ("year",),
+        title="Soorten periode",
+        min_length=1,
+        json_schema_extra={"uniqueItems": True},
+    )
     reclassification: Literal["sum", "never"] = Field(
         title="Herindelen",
-        description="sum: aantallen mogen naar een nieuwe gemeente worden opgeteld. never: niet.",
+        description="sum: bij een herindeling mag u de cijfers optellen. never: dat mag niet.",
     )
     breaks: tuple[Break, ...] = Field((), title="Breuken")
     not_for: tuple[Text, ...] = Field(
-        (), title="Niet voor", description="Waar dit cijfer niet voor gebruikt mag worden."
+        (), title="Niet voor", description="Waarvoor u dit cijfer niet mag gebruiken."
     )
-    notes: tuple[Text, ...] = Field((), title="Bij het lezen", description="Wat een lezer weet.")
+    notes: tuple[Text, ...] = Field(
+        (), title="Bij het lezen", description="Wat een lezer moet weten."
+    )
     owners: Owners = Field(title="Eigenaars")
     approvals: tuple[Approval, ...] = Field((), title="Instemming")
     review: Review = Field(title="Herziening")
@@ -344,7 +420,3 @@ class Indicator(_Model, title="Indicator"):
     def major_version(self) -> int:
         """The first number of the version: another one means other figures."""
         return int(self.version.split(".")[0])
-
-    def covers(self, year: int) -> bool:
-        """Tell whether the indicator may be computed for a year."""
-        return int(self.valid_from) <= year <= int(self.valid_until or 9999)

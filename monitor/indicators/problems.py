@@ -26,6 +26,8 @@ class Number(StrEnum):
     MISSING_FIELD = "D201"
     UNKNOWN_FIELD = "D202"
     WRONG_VALUE = "D203"
+    DOUBLE_ENTRY = "D204"
+    NOT_IN_CHANGES = "D205"
     UNKNOWN_PARTY = "D301"
     WRONG_SIDE = "D302"
     UNKNOWN_THEME = "D303"
@@ -34,6 +36,7 @@ class Number(StrEnum):
     NO_TABLE_FOR_PERIOD = "D306"
     OVERLAPPING_TABLES = "D307"
     CONFLICTING_TABLE = "D308"
+    TABLE_NOT_IN_SERIES = "D309"
     UNKNOWN_TOPIC = "D401"
     AMBIGUOUS_TOPIC = "D402"
     OPEN_DIMENSION = "D403"
@@ -41,6 +44,8 @@ class Number(StrEnum):
     UNKNOWN_MEMBER = "D405"
     TEXT_TOPIC = "D406"
     NO_REGIONS = "D407"
+    NO_SUCH_LEVEL = "D408"
+    UNCHECKED_TABLE = "D409"
 
 
 class Level(StrEnum):
@@ -85,10 +90,10 @@ def errors(problems: Iterable[Problem]) -> list[Problem]:
     return sorted(problem for problem in problems if problem.level is Level.ERROR)
 
 
-def suggest(wrong: str, known: Iterable[str], otherwise: str = "") -> str:
+def suggest(wrong: str, known: Iterable[str], otherwise: str = "", *, likeness: float = 0.6) -> str:
     """Return a Dutch sentence with what was probably meant, or ``otherwise``."""
     by_folded = {name.casefold(): name for name in known}
-    near = difflib.get_close_matches(wrong.casefold(), by_folded, n=3, cutoff=0.6)
+    near = difflib.get_close_matches(wrong.casefold(), by_folded, n=3, cutoff=likeness)
     if not near:
         return otherwise
     return f"Bedoelde u {or_list([by_folded[name] for name in near])}?"

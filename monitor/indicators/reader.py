@@ -14,7 +14,7 @@ from typing import Any
 
 import yaml
 
-from monitor.indicators.problems import Number, Problem, shown
+from monitor.indicators.problems import Level, Number, Problem, shown
 
 MAX_BYTES = 200_000
 MAX_DEPTH = 12
@@ -38,9 +38,16 @@ class Document:
             location = location[:-1]
         return self.lines.get(location, 1)
 
-    def problem(self, number: Number, location: Location, message: str, remedy: str) -> Problem:
+    def problem(
+        self,
+        number: Number,
+        location: Location,
+        message: str,
+        remedy: str,
+        level: Level = Level.ERROR,
+    ) -> Problem:
         """Return a problem that points at a location in this file."""
-        return Problem(shown(self.path), self.line(location), number, message, remedy)
+        return Problem(shown(self.path), self.line(location), number, message, remedy, level)
 
 
 class _RefusedError(Exception):
@@ -70,8 +77,8 @@ def read(path: Path) -> Document | Problem:
             shown(path),
             line,
             Number.UNREADABLE,
-            "Dit is geen geldige YAML.",
-            "Kijk naar de inspringing, de dubbele punten en de aanhalingstekens rond deze regel.",
+            "Dit bestand is geen geldige YAML.",
+            "Kijk rond deze regel naar spaties vooraan, dubbele punten en aanhalingstekens.",
         )
     return Document(path, data, lines)
 
@@ -81,8 +88,8 @@ def _refuse_what_is_not_plain(text: bytes) -> None:
         raise _RefusedError(
             Number.NOT_ALLOWED,
             1,
-            f"Dit bestand is te groot ({len(text)} bytes).",
-            f"Een definitie mag ten hoogste {MAX_BYTES} bytes zijn.",
+            f"Dit bestand is te groot ({len(text):,} bytes).".replace(",", " "),
+            f"Een definitie mag hoogstens {MAX_BYTES:,} bytes groot zijn.".replace(",", " "),
         )
     depth = 0
     for event in yaml.parse(text, Loader=_Loader):
@@ -92,14 +99,14 @@ def _refuse_what_is_not_plain(text: bytes) -> None:
                 Number.NOT_ALLOWED,
                 line,
                 "Ankers en verwijzingen (& en *) mogen niet in een definitie.",
-                "Schrijf de waarde voluit; zet tekst met & of * vooraan tussen aanhalingstekens.",
+                "Schrijf de waarde voluit. Zet tekst met & of * vooraan tussen aanhalingstekens.",
             )
         if getattr(event, "tag", None) is not None:
             raise _RefusedError(
                 Number.NOT_ALLOWED,
                 line,
                 "Labels (!) mogen niet in een definitie.",
-                "Haal het label weg; zet tekst met ! vooraan tussen aanhalingstekens.",
+                "Haal het label weg. Zet tekst met ! vooraan tussen aanhalingstekens.",
             )
         if isinstance(event, yaml.CollectionStartEvent):
             depth += 1
@@ -109,7 +116,7 @@ def _refuse_what_is_not_plain(text: bytes) -> None:
             raise _RefusedError(
                 Number.NOT_ALLOWED,
                 line,
-                f"Dit bestand is dieper genest dan {MAX_DEPTH} niveaus.",
+                f"In dit bestand zitten meer dan {MAX_DEPTH} niveaus in elkaar.",
                 "Kijk naar het voorbeeld in definitions/LEESMIJ.md.",
             )
 
@@ -126,7 +133,7 @@ def _build(node: yaml.Node, location: Location, lines: dict[Location, int]) -> A
         raise _RefusedError(
             Number.UNREADABLE,
             node.start_mark.line + 1,
-            f'De waarde "{node.value}" kan niet worden gelezen.',
+            f'De monitor kan de waarde "{node.value}" niet lezen.',
             "Een datum schrijft u als 2026-11-01.",
         ) from None
 
@@ -150,7 +157,7 @@ def _items(
                 Number.DOUBLE_KEY,
                 line,
                 f'Het veld "{key}" staat er twee keer.',
-                "Laat er een staan.",
+                "Laat er één staan.",
             )
         seen.add(key)
         lines[(*location, key)] = line

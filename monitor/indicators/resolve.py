@@ -12,11 +12,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from monitor.cbs.metadata import Dimension, TableMeta, Topic
-from monitor.errors import TableError
-from monitor.indicators.catalogue import Catalogue, PlacedTerm, topic_name, years
+from monitor.indicators.catalogue import Catalogue, Entry, PlacedTerm, topic_name, years
 from monitor.indicators.models import Indicator
-from monitor.indicators.problems import Number, Problem, or_list, suggest
+from monitor.indicators.problems import Level, Number, Problem, or_list, suggest
 from monitor.indicators.reader import Document, Location
+from monitor.regions.codes import LEVELS, canonical, level
 
 
 @dataclass(frozen=True)
@@ -50,24 +50,34 @@ class Resolution:
 
 
 def resolve(
-    catalogue: Catalogue, metas: Mapping[str, TableMeta], *, partial: bool = False
+    catalogue: Catalogue,
+    metas: Mapping[str, TableMeta],
+    *,
+    partial: bool = False,
+    described: bool = False,
 ) -> Resolution:
-    """Resolve every term of every indicator.
+    """Resolve every term of every indicator that is in use.
 
     Args:
         catalogue: the cross-checked definitions.
         metas: metadata by table id; a table that is not there gives terms without a topic.
         partial: the source is a recording that holds what was collected. A topic that it lacks in
-            one table and has in another of the series is a gap then, not an error.
+            one table and has in another of the series is a gap then, not an error; and a level
+            that it has no regions of is no problem.
+        described: every needed table was asked to describe itself, so one that is not in ``metas``
+            could not be checked: a problem, or a warning if the source is partial.
 
     Returns:
-        The terms, one a table of the series; the problems (D401-D407), one a place in a file; and
+        The terms, one a table of the series; the problems (D401-D409), one a place in a file; and
         the gaps.
     """
     terms: list[ResolvedTerm] = []
     gaps: list[tuple[str, str]] = []
     complaints: dict[_Place, list[str]] = defaultdict(list)
-    for (indicator_id, major), entry in sorted(catalogue.indicators.items()):
+    problems: list[Problem] = []
+    for (indicator_id, major), entry in sorted(catalogue.in_use.items()):
+        if not partial:
+            problems += _lacking_levels(catalogue, entry, metas)
         for number, placed in enumerate(catalogue.terms(entry)):
             series = catalogue.series[placed.term.from_].model
             found: list[str] = []
@@ -101,7 +111,10 @@ def resolve(
                     gaps.append((indicator_id, table_id))
                 else:
                     complaints[placed.document, placed.location, complaint].append(table_id)
-    return Resolution(terms, sorted(_problems(complaints)), sorted(set(gaps)))
+    problems += _problems(complaints)
+    if described:
+        problems += _unchecked(catalogue, metas, Level.WARNING if partial else Level.ERROR)
+    return Resolution(terms, sorted(problems), sorted(set(gaps)))
 
 
 def spell_members(members: Mapping[str, str]) -> str:
@@ -121,14 +134,15 @@ class _Complaint:
 def _find(
     meta: TableMeta, name: str | tuple[str, ...], members: Mapping[str, str]
 ) -> tuple[Topic | None, _Complaint | None]:
-    try:
-        _ = meta.geo
-    except TableError:
+    geo = [dimension.key for dimension in meta.dimensions if dimension.kind == "geo"]
+    if len(geo) != 1:
         return None, _Complaint(
             Number.NO_REGIONS,
             ("from",),
-            "De tabel heeft geen dimensie met regio's.",
-            "Kies een tabel met cijfers per regio.",
+            f"Er staat meer dan één dimensie met regio's in: {', '.join(geo)}."
+            if geo
+            else "Er staan geen cijfers per regio in.",
+            "Kies een tabel met één dimensie met regio's.",
         )
     shown = name if isinstance(name, str) else " > ".join(name)
     candidates = meta.find_topic(name)
@@ -150,7 +164,7 @@ def _find(
             Number.AMBIGUOUS_TOPIC,
             ("topic",),
             f'Het onderwerp "{shown}" komt {len(candidates)} keer voor.',
-            f"Schrijf het pad, een titel per regel: {or_list(paths)}.",
+            f"Schrijf het pad als lijst van titels: {or_list(paths)}.",
         )
     topic = candidates[0]
     if not topic.numeric:
@@ -172,7 +186,7 @@ def _check_members(
             return _Complaint(
                 Number.UNKNOWN_DIMENSION,
                 ("members", key),
-                f'De dimensie "{key}" bestaat niet, of is regio of periode.',
+                f'De dimensie "{key}" bestaat niet, of is de regio of de periode.',
                 suggest(
                     key, dimensions, f"Deze dimensies zijn er: {', '.join(dimensions) or '-'}."
                 ),
@@ -196,9 +210,67 @@ def _check_members(
                 Number.OPEN_DIMENSION,
                 ("members",),
                 f'Voor de dimensie "{key}" is geen code gekozen.',
-                f"Kies er een onder members, bijvoorbeeld {or_list(some)}.",
+                f'Kies er één onder "members", bijvoorbeeld {or_list(some)}.',
             )
     return None
+
+
+def _lacking_levels(
+    catalogue: Catalogue, entry: Entry[Indicator], metas: Mapping[str, TableMeta]
+) -> Iterator[Problem]:
+    """Levels of which no table of the first term lists a region."""
+    tables = [
+        table.table
+        for table in catalogue.tables(catalogue.terms(entry)[0].term, entry.model)
+        if table.table in metas
+    ]
+    codes = {
+        code
+        for table_id in tables
+        for dimension in metas[table_id].dimensions
+        if dimension.kind == "geo"
+        for code in dimension.members
+    }
+    there = {level(canonical(code)) for code in codes}
+    if not there:  # no table, or none with regions: that is told elsewhere
+        return
+    known = [name for name in LEVELS.values() if name in there]
+    which = (
+        f"tabel {tables[0]} heeft" if len(tables) == 1 else f"tabellen {', '.join(tables)} hebben"
+    )
+    for i, name in enumerate(entry.model.levels):
+        if name not in there:
+            yield entry.document.problem(
+                Number.NO_SUCH_LEVEL,
+                ("levels", i),
+                f'De {which} geen cijfers voor "{name}".',
+                f"Kies uit: {or_list(known)}." if known else "Kies een andere tabel.",
+            )
+
+
+def _unchecked(
+    catalogue: Catalogue, metas: Mapping[str, TableMeta], weight: Level
+) -> Iterator[Problem]:
+    """Tables that are needed and that the source did not describe."""
+    needed = {request.table_id for request in catalogue.requests()}
+    for entry in catalogue.series.values():
+        own = [table.table for table in entry.model.tables]
+        for i, table_id in enumerate(own):
+            if table_id in needed and table_id not in metas:
+                yield entry.document.problem(
+                    Number.UNCHECKED_TABLE,
+                    ("tables", i, "table"),
+                    f"Tabel {table_id} is niet gecontroleerd: de bron heeft die niet of gaf geen "
+                    "bruikbaar antwoord.",
+                    # numbers are much alike, and tables of one series are all meant
+                    suggest(
+                        table_id,
+                        [other for other in metas if other not in own],
+                        "Kijk of het nummer klopt, of kies een andere bron met --source.",
+                        likeness=0.8,
+                    ),
+                    weight,
+                )
 
 
 def _factor(indicator: Indicator, placed: PlacedTerm, topic: Topic | None) -> int:

@@ -125,7 +125,7 @@ class _Use:
 
 def _uses(catalogue: Catalogue) -> Mapping[str, _Use]:
     found: dict[str, _Use] = {}
-    for _, entry in sorted(catalogue.indicators.items()):
+    for _, entry in sorted(catalogue.in_use.items()):
         for placed in catalogue.terms(entry):
             series = catalogue.series[placed.term.from_].model
             for table in catalogue.tables(placed.term, entry.model):

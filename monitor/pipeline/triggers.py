@@ -6,18 +6,15 @@ Does not belong here: running.
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import dagster as dg
 
-from monitor.cbs.archive import Archive
 from monitor.cbs.sources import open_source
 from monitor.errors import UsageError
 from monitor.pipeline import shown
-from monitor.run import Run
-from monitor.settings import Settings, Workspace
+from monitor.run import Run, judged_words
+from monitor.settings import Settings
 
 EVERYTHING = "everything"
 _HOUR = 3600
@@ -54,8 +51,8 @@ def cbs_sensor(
 ) -> dg.SensorDefinition:
     """Return the sensor that asks the source which tables changed and runs what follows from them.
 
-    Its cursor is JSON: table -> the source's last word on it. Without a cursor, what the tables on
-    disk were made from counts as the last word, so that the first tick after a run starts nothing.
+    What it compares with is the word of the source that the tables on disk were judged by. A table
+    whose fetch failed has none, so that it is asked again each time until it comes through.
     """
     hosts = {table_id: request.host for table_id, request in run.requests.items()}
 
@@ -67,7 +64,7 @@ def cbs_sensor(
         description="Vraagt elk uur welke tabellen CBS heeft gewijzigd, en draait alleen wat "
         "daaruit volgt.",
     )
-    def cbs_changes(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
+    def cbs_changes(_: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReason:
         try:
             source = open_source(
                 settings.source,
@@ -84,38 +81,20 @@ def cbs_sensor(
                 f"The source {settings.source} gave no usable answer on any of the {len(hosts)} "
                 "tables. It is asked again in an hour."
             )
-        seen: dict[str, str | None] = (
-            json.loads(context.cursor)
-            if context.cursor
-            else _words_on_disk(settings.workspace(source.label), list(hosts))
-        )
+        seen = judged_words(settings.workspace(source.label), hosts)
         changed = sorted(t for t, word in words.items() if seen.get(t) != word)
         silent = sorted(set(hosts) - set(words))
-        cursor = json.dumps(seen | words, sort_keys=True)
         if not changed:
             note = f" No answer on {', '.join(silent)}." if silent else ""
-            return dg.SensorResult(
-                skip_reason=f"None of {len(words)} tables was modified.{note}", cursor=cursor
-            )
-        request = dg.RunRequest(
-            run_key=_run_key({table: words[table] for table in changed}),
+            return dg.SkipReason(f"None of {len(words)} tables was modified.{note}")
+        return dg.RunRequest(
             asset_selection=_selection(changed, assets),
             tags={"monitor/changed": ", ".join(changed)},
         )
-        return dg.SensorResult(run_requests=[request], cursor=cursor)
 
     return cbs_changes
-
-
-def _words_on_disk(workspace: Workspace, tables: Sequence[str]) -> dict[str, str | None]:
-    archive = Archive(workspace.folder / "archive")
-    return {table: asked.modified for table in tables if (asked := archive.asked(table))}
 
 
 def _selection(tables: Sequence[str], assets: Sequence[dg.AssetsDefinition]) -> list[dg.AssetKey]:
     keys = [shown.table_key(table) for table in tables]
     return sorted(dg.AssetSelection.assets(*keys).downstream().resolve(assets))
-
-
-def _run_key(words: Mapping[str, str | None]) -> str:
-    return hashlib.sha256(json.dumps(words, sort_keys=True).encode()).hexdigest()[:16]

@@ -1,6 +1,7 @@
 """Codes of areas: one canonical spelling and the level that a code's prefix tells.
 
-Belongs here: the list of prefixes and the one list of codes that differ between CBS's tables.
+Belongs here: the list of prefixes with its exceptions, and the one list of codes that differ
+between CBS's tables.
 Does not belong here: names, validity and memberships (they come from CBS's tables).
 """
 
@@ -24,8 +25,13 @@ LEVELS = {
     "GG": "ggd_region",
     "VR": "safety_region",
     "ZK": "care_office_region",
+    # No municipalities: an area without one, and registers of persons without a residence.
+    **dict.fromkeys(("GM0996", "GM0997", "GM0998"), "other"),
 }
-"""Prefix of a region code -> level."""
+"""Prefix of a region code -> level, and the codes that are exceptions to their prefix."""
+
+AREA_CODES = AreaCodes(CANONICAL, LEVELS)
+"""The same, as observations want it handed in."""
 
 
 def canonical(code: str) -> str:
@@ -35,8 +41,4 @@ def canonical(code: str) -> str:
 
 def level(code: str) -> str:
     """Return the level of a trimmed region code; ``other`` for a prefix that is not in the list."""
-    return LEVELS.get(code[:2], "other")
-
-
-AREA_CODES = AreaCodes(CANONICAL, LEVELS)
-"""The same, as observations want it handed in."""
+    return AREA_CODES.level(code)

@@ -11,7 +11,7 @@ a recording may hold a part.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,12 +21,14 @@ from monitor.cbs.periods import parse_period
 from monitor.regions.codes import canonical, level
 
 if TYPE_CHECKING:
-    from monitor.cbs.metadata import TableMeta
+    from monitor.cbs.metadata import Dimension, Member, TableMeta
 
 REGISTER = "03759ned"
 """CBS's table of the population on 1 January, all municipalities since 1988."""
 INHABITANTS = "BevolkingOp1Januari"
 """Stem of its topic."""
+COUNTRY = "NL01"
+"""Canonical code of the country, which has figures of every year."""
 
 
 @dataclass(frozen=True)
@@ -50,14 +52,25 @@ def read_regions(
     metas: Mapping[str, TableMeta],
     observations: Mapping[str, Path],
     periods: Mapping[str, str | None],
+    selections: Mapping[str, Mapping[str, Sequence[str]]],
+    years: Iterable[int],
 ) -> Regions:
-    """Read the regions and periods that tables list.
+    """Read the regions and periods that tables list, as far as they were asked for.
 
     Args:
         metas: metadata by table id.
         observations: observation file by table id.
         periods: the year that a table without periods is about, by table id.
+        selections: what was asked of a table, by table id: dimension -> member codes. A dimension
+            that is absent was asked for whole.
+        years: years that figures may be about; in each of them there is a country.
     """
+
+    def asked(table_id: str, dimension: Dimension) -> list[Member]:
+        wanted = selections.get(table_id, {}).get(dimension.key)
+        members = dimension.members.values()
+        return [member for member in members if wanted is None or member.code in wanted]
+
     by_table = [
         {
             "table_id": table_id,
@@ -66,29 +79,35 @@ def read_regions(
             "map_year": meta.geo.map_year,
         }
         for table_id, meta in sorted(metas.items())
-        for code in sorted(meta.geo.members)
+        for code in sorted(member.code for member in asked(table_id, meta.geo))
     ]
     periods_by_table = [
         row
         for table_id, meta in sorted(metas.items())
-        for row in _periods(table_id, meta, periods.get(table_id))
+        for row in _periods(
+            table_id, periods.get(table_id), asked(table_id, meta.time) if meta.time else None
+        )
     ]
-    valid = _from_divisions(by_table)
+    known = {row["year"] for row in periods_by_table}
+    valid = {(COUNTRY, year): True for year in known.union(years)} | _from_divisions(by_table)
     if REGISTER in observations:
         valid |= _from_register(observations[REGISTER])
-    years = [
-        {"region_code": code, "region_level": level(code), "year": year, "valid": known}
-        for (code, year), known in sorted(valid.items())
+    validity = [
+        {"region_code": code, "region_level": level(code), "year": year, "valid": there}
+        for (code, year), there in sorted(valid.items())
     ]
-    return Regions(_named(metas), years, by_table, periods_by_table)
+    return Regions(_named(metas), validity, by_table, periods_by_table)
 
 
-def _periods(table_id: str, meta: TableMeta, year: str | None) -> list[dict[str, Any]]:
-    if meta.time is None:
-        members: list[tuple[str, str]] = [(f"{year}JJ00", "unknown")] if year else []
+def _periods(
+    table_id: str, year: str | None, members: Sequence[Member] | None
+) -> list[dict[str, Any]]:
+    """Return the periods that a table lists, or the one year of a table without periods."""
+    if members is None:
+        listed = [(f"{year}JJ00", "unknown")] if year else []
     else:
-        members = [(m.code, STATUSES[m.status]) for m in meta.time.members.values()]
-    found = [(parse_period(code, table_id), status) for code, status in sorted(members)]
+        listed = [(member.code, STATUSES[member.status]) for member in members]
+    found = [(parse_period(code, table_id), status) for code, status in sorted(listed)]
     return [
         {
             "table_id": table_id,
@@ -103,10 +122,11 @@ def _periods(table_id: str, meta: TableMeta, year: str | None) -> list[dict[str,
 
 def _named(metas: Mapping[str, TableMeta]) -> list[dict[str, Any]]:
     """Name each region as the register does, else as the newest table that names it."""
-    names: dict[str, str] = {}
+    names = {COUNTRY: "Nederland"}
     for table_id in sorted(metas, key=lambda t: (t == REGISTER, metas[t].period, t)):
         for code, member in metas[table_id].geo.members.items():
-            names[canonical(code)] = member.title
+            if member.title != code or canonical(code) not in names:  # some have no name there
+                names[canonical(code)] = member.title
     return [
         {"region_code": code, "region_level": level(code), "name": names[code]}
         for code in sorted(names)

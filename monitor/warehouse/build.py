@@ -6,12 +6,12 @@ Does not belong here: SQL (``dbt_like_sql``), reading its heads (``sqlmodels``),
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from monitor.warehouse.sqlmodels import INPUT, SqlModel, SqlModelError
-from monitor.warehouse.store import Stored, file_sha256, keep
+from monitor.warehouse.store import Stored, is_kept, keep, known_sha256
 
 if TYPE_CHECKING:
     import duckdb
@@ -25,16 +25,13 @@ def parquet_of(tables: Path, table_id: str) -> Path:
     return tables / schema / f"{name}.parquet"
 
 
-def build(
-    model: SqlModel, tables: Path, observations: Sequence[Path], engine: str | None = None
-) -> Stored:
+def build(model: SqlModel, tables: Path, observations: Sequence[Path]) -> Stored:
     """Run one model and keep its table.
 
     Args:
         model: the model; every table it reads must have been built before.
         tables: folder of the Parquet tables.
         observations: the observation files of the CBS tables, read as ``input.observations``.
-        engine: version of DuckDB, part of the fingerprint; None takes the installed one.
 
     Returns:
         The Parquet file, ordered by the model's key.
@@ -46,12 +43,6 @@ def build(
     import duckdb
 
     files = {name: _files(name, tables, observations) for name in model.upstream}
-    made_from = {
-        f"{name}/{i}": _known_sha256(path)
-        for name, paths in files.items()
-        for i, path in enumerate(paths)
-    }
-    made_from |= {"sql": model.text, "duckdb": engine or duckdb.__version__}
 
     def write(out: Path) -> None:
         with duckdb.connect() as connection:
@@ -68,7 +59,27 @@ def build(
             except duckdb.Error as error:
                 raise SqlModelError(f"{model.path}: {error}") from None
 
-    return keep(parquet_of(tables, model.id), made_from, write)
+    return keep(parquet_of(tables, model.id), _made_from(model, files), write)
+
+
+def is_built(model: SqlModel, tables: Path, observations: Sequence[Path]) -> bool:
+    """Tell whether a model's table was made from the SQL and the inputs as they are now."""
+    try:
+        files = {name: _files(name, tables, observations) for name in model.upstream}
+    except SqlModelError:
+        return False
+    return is_kept(parquet_of(tables, model.id), _made_from(model, files))
+
+
+def _made_from(model: SqlModel, files: Mapping[str, Sequence[Path]]) -> dict[str, str]:
+    import duckdb
+
+    hashes = {
+        f"{name}/{i}": known_sha256(path)
+        for name, paths in files.items()
+        for i, path in enumerate(paths)
+    }
+    return hashes | {"sql": model.text, "duckdb": duckdb.__version__}
 
 
 def view(connection: duckdb.DuckDBPyConnection, table_id: str, paths: Sequence[Path]) -> None:
@@ -106,18 +117,6 @@ def _files(table_id: str, tables: Path, observations: Sequence[Path]) -> list[Pa
         if not path.exists():
             raise SqlModelError(f"{table_id} was not built yet: materialise it first ({path}).")
     return paths
-
-
-def _known_sha256(path: Path) -> str:
-    """Return a file's hash; the store's note beside it saves reading a large file again."""
-    import json
-
-    note = path.with_suffix(".json")
-    if note.exists():
-        known = json.loads(note.read_text(encoding="utf-8"))
-        if known.get("size") == path.stat().st_size:
-            return str(known["sha256"])
-    return file_sha256(path)
 
 
 def _compare_columns(connection: duckdb.DuckDBPyConnection, model: SqlModel) -> None:

@@ -15,6 +15,7 @@ from monitor.cbs.sources import page_of
 from monitor.indicators.models import Count, Indicator, PopulationRef, Published, Ratio, Term
 from monitor.warehouse.build import parquet_of
 from monitor.warehouse.sqlmodels import INPUT
+from monitor.warehouse.store import replace_bytes
 
 if TYPE_CHECKING:
     from monitor.cbs.ingest import TableState
@@ -72,6 +73,7 @@ SCHEMAS: dict[str, dict[str, str]] = {
         "snapshot": _TEXT,
         "retrieved_at": "timestamp",
         "modified": _TEXT,
+        "partial": "bool",
     },
     "table_regions": {
         "table_id": _TEXT,
@@ -198,9 +200,7 @@ def write_table(tables: Path, name: str, rows: Iterable[Mapping[str, Any]]) -> P
     pq.write_table(pa.Table.from_pylist(list(rows), schema=schema), sink)
     content = sink.getvalue().to_pybytes()
     if not out.exists() or out.read_bytes() != content:
-        temporary = out.with_suffix(".tmp")
-        temporary.write_bytes(content)
-        temporary.replace(out)
+        replace_bytes(out, content)
     return out
 
 
@@ -209,6 +209,7 @@ def write_definitions(tables: Path, catalogue: Catalogue, terms: Sequence[Resolv
     entries = sorted(catalogue.indicators.items())
     numbers = {key: number for number, (key, _) in enumerate(entries)}
     models = [(numbers[key], entry.model) for key, entry in entries]
+    computed = [(numbers[key], entry.model) for key, entry in sorted(catalogue.in_use.items())]
     write_table(
         tables,
         "terms",
@@ -220,18 +221,22 @@ def write_definitions(tables: Path, catalogue: Catalogue, terms: Sequence[Resolv
             for t in terms
         ),
     )
-    write_table(tables, "measures", (_measure(catalogue, no, model) for no, model in models))
+    write_table(tables, "measures", (_measure(catalogue, no, model) for no, model in computed))
     write_table(
         tables,
         "measure_levels",
-        ({"indicator_no": no, "region_level": lvl} for no, m in models for lvl in sorted(m.levels)),
+        (
+            {"indicator_no": no, "region_level": lvl}
+            for no, m in computed
+            for lvl in sorted(m.levels)
+        ),
     )
     write_table(
         tables,
         "measure_period_types",
         (
             {"indicator_no": no, "period_type": kind}
-            for no, m in models
+            for no, m in computed
             for kind in sorted(m.period_types)
         ),
     )
@@ -352,6 +357,7 @@ def write_sources(
                     state.snapshot.retrieved_at.replace(tzinfo=None) if state.snapshot else None
                 ),
                 "modified": metas[table_id].modified if table_id in metas else None,
+                "partial": state.snapshot is not None and state.snapshot.selection.partial,
             }
             for table_id, state in sorted(states.items())
         ),

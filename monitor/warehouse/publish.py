@@ -7,6 +7,7 @@ Does not belong here: figures (``dbt_like_sql``).
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -46,7 +47,7 @@ class Publication:
     Attributes:
         path: the DuckDB file.
         tables: table -> number of rows.
-        hashes: table -> hash of its content (order of rows and columns included).
+        hashes: table -> hash of its rows, columns and comments, their order included.
     """
 
     path: Path
@@ -136,10 +137,11 @@ def _table(
     comment: str,
     columns: Sequence[Column],
 ) -> None:
-    connection.execute(f"CREATE TABLE {name} AS {select}")
-    connection.execute(f"COMMENT ON TABLE {name} IS {_text(comment)}")
+    table = _name(name)
+    connection.execute(f"CREATE TABLE {table} AS {select}")
+    connection.execute(f"COMMENT ON TABLE {table} IS {_text(comment)}")
     for column in columns:
-        connection.execute(f"COMMENT ON COLUMN {name}.{column.name} IS {_text(column.comment)}")
+        connection.execute(f"COMMENT ON COLUMN {table}.{column.name} IS {_text(column.comment)}")
 
 
 def _read_me(
@@ -206,10 +208,22 @@ def _inspect(connection: duckdb.DuckDBPyConnection, path: Path) -> Publication:
         "WHERE database_name = 'fresh' ORDER BY ALL"
     ).fetchall()
     for (name,) in names:
-        row = connection.execute(
-            f"SELECT count(*), md5(string_agg(md5(t::VARCHAR), '' ORDER BY rowid)) FROM {name} AS t"
+        schema, table = name.split(".")
+        count, content = connection.execute(
+            f"SELECT count(*), string_agg(md5(t::VARCHAR), '' ORDER BY rowid) FROM {_name(name)} t"
         ).fetchall()[0]
-        counts[name], hashes[name] = row[0], row[1] or ""
+        comments = connection.execute(
+            "SELECT comment FROM duckdb_tables() WHERE database_name = 'fresh' "
+            "AND schema_name = $1 AND table_name = $2 UNION ALL "
+            "(SELECT column_name || data_type || comment FROM duckdb_columns() "
+            "WHERE database_name = 'fresh' AND schema_name = $1 AND table_name = $2 "
+            "ORDER BY column_index)",
+            [schema, table],
+        ).fetchall()
+        counts[name] = count
+        hashes[name] = hashlib.md5(
+            repr((content, comments)).encode(), usedforsecurity=False
+        ).hexdigest()
     return Publication(path, counts, hashes)
 
 
@@ -221,6 +235,11 @@ def hashes(path: Path) -> Mapping[str, str]:
         connection.execute(f"ATTACH {quoted(path)} AS fresh (READ_ONLY)")
         connection.execute("USE fresh")
         return _inspect(connection, path).hashes
+
+
+def _name(table: str) -> str:
+    """Return ``schema.table`` as SQL; the name of a theme may be any."""
+    return ".".join(f'"{part}"' for part in table.split("."))
 
 
 def _text(value: str) -> str:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -34,10 +35,9 @@ def keep(out: Path, made_from: Mapping[str, str], build: Callable[[Path], object
     """
     note = out.with_suffix(".json")
     made_from = dict(sorted(made_from.items()))
-    if out.exists() and note.exists():
-        known = json.loads(note.read_text(encoding="utf-8"))
-        if known["made_from"] == made_from and known["size"] == out.stat().st_size:
-            return Stored(out, known["sha256"], built=False)
+    known = read_note(note)
+    if known is not None and is_kept(out, made_from):
+        return Stored(out, known["sha256"], built=False)
     out.parent.mkdir(parents=True, exist_ok=True)
     note.unlink(missing_ok=True)
     temporary = out.with_name(f".{out.name}.{os.getpid()}")
@@ -48,8 +48,49 @@ def keep(out: Path, made_from: Mapping[str, str], build: Callable[[Path], object
     finally:
         temporary.unlink(missing_ok=True)
     text = {"made_from": made_from, "sha256": sha256, "size": out.stat().st_size}
-    note.write_text(json.dumps(text, indent=1), encoding="utf-8")
+    write_note(note, text)
     return Stored(out, sha256, built=True)
+
+
+def is_kept(out: Path, made_from: Mapping[str, str]) -> bool:
+    """Tell whether ``out`` is there and was made from exactly these inputs."""
+    known = read_note(out.with_suffix(".json"))
+    return (
+        known is not None
+        and out.exists()
+        and known.get("made_from") == dict(made_from)
+        and known.get("size") == out.stat().st_size
+    )
+
+
+def known_sha256(path: Path) -> str:
+    """Return a file's hash; the note beside it saves reading a large file again."""
+    known = read_note(path.with_suffix(".json"))
+    if known is not None and known.get("size") == path.stat().st_size:
+        return str(known["sha256"])
+    return file_sha256(path)
+
+
+def read_note(path: Path) -> dict[str, Any] | None:
+    """Return a JSON note, or None where there is none that can be read."""
+    try:
+        note: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return note
+
+
+def write_note(path: Path, note: Mapping[str, Any]) -> None:
+    """Write a JSON note in one step, so that nobody reads half of it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    replace_bytes(path, json.dumps(note, indent=1, ensure_ascii=False).encode())
+
+
+def replace_bytes(path: Path, content: bytes) -> None:
+    """Put a file's new content in its place in one step."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary.write_bytes(content)
+    temporary.replace(path)
 
 
 def file_sha256(path: Path) -> str:

@@ -169,10 +169,10 @@ def ours(recording: Path, meta: TableMeta, catalogue: Catalogue, folder: Path) -
     write_table(tables, "tables", [{
         "table_id": TABLE, "title": "x", "publisher": "x", "license": "x", "page": "x",
         "state": "good", "reason": None, "detail": None, "snapshot": "x", "retrieved_at": None,
-        "modified": "x",
+        "modified": "x", "partial": False,
     }])  # fmt: skip
     models = {model.id: model for model in load_models(REPOSITORY / "dbt_like_sql")}
-    for name in ("staging.topics", "core.cells"):
+    for name in ("staging.topics", "staging.listed", "core.cells"):
         build(models[name], tables, [observations])
 
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -71,16 +72,24 @@ def test_more_than_ten_pages_stay_in_order(tmp_path):
     assert read == [b'{"value":[%d]}' % number for number in range(12)]
 
 
-def test_snapshots_come_oldest_first_also_when_the_clock_stands_still(tmp_path):
+def test_snapshots_come_in_the_order_of_their_commits_whatever_the_clock_does(tmp_path):
     archive = Archive(tmp_path)
-    contents = ["f" * 64, "b" * 64, "f" * 64, "0" * 64]
-    for identity in contents:
-        store(archive, identity)
-    store(archive, "1" * 64, MOMENT + timedelta(seconds=1))
-    store(archive, "2" * 64, MOMENT - timedelta(days=1))
-    found = [snapshot.identity for snapshot in archive.snapshots(TABLE)]
-    assert found == ["2" * 64, *contents, "1" * 64]
-    assert archive.latest(TABLE).identity == "1" * 64
+    stood_still, went_back, went_on = timedelta(), -timedelta(days=1), timedelta(seconds=1)
+    steps = [stood_still] * 4 + [went_back] * 2 + [stood_still, went_on, went_back]
+    contents = [digit * 64 for digit in "fbf021987"]
+    for identity, step in zip(contents, steps, strict=True):
+        committed = store(archive, identity, MOMENT + step)
+        assert committed.retrieved_at == MOMENT + step
+        assert archive.latest(TABLE) == committed
+    assert [snapshot.identity for snapshot in archive.snapshots(TABLE)] == contents
+
+
+def test_a_snapshot_that_a_person_removed_leaves_the_order_as_it_was(tmp_path):
+    archive = Archive(tmp_path)
+    first, _ = (store(archive, digit * 64) for digit in "fa")
+    shutil.rmtree(first.folder)
+    store(archive, "0" * 64)
+    assert [snapshot.id[0] for snapshot in archive.snapshots(TABLE)] == ["a", "0"]
 
 
 def test_nothing_is_visible_before_the_commit_or_without_one(tmp_path):
@@ -167,13 +176,22 @@ def test_a_page_that_was_changed_afterwards_is_noticed(tmp_path):
         list(snapshot.pages())
 
 
-@pytest.mark.parametrize("content", ["{", "{}", '{"table": 1, "selection": []}'])
-def test_a_damaged_manifest_is_told_with_what_to_do(tmp_path, content):
-    snapshot = store(Archive(tmp_path))
-    (snapshot.folder / "manifest.json").write_text(content)
-    with pytest.raises(ArchiveError, match="Remove its folder") as failure:
-        Archive(tmp_path).latest(TABLE)
-    assert failure.value.table_id == TABLE
+@pytest.mark.parametrize(
+    "content", ["{", "{}", "[1]", '{"table": 1, "selection": []}', '{"selection": {"select": []}}']
+)
+def test_a_damaged_snapshot_is_skipped_and_told_with_what_to_do(tmp_path, content):
+    archive = Archive(tmp_path)
+    good, newest = store(archive), store(archive, "b" * 64)
+    assert archive.damaged(TABLE) == []
+    (newest.folder / "manifest.json").write_text(content)
+    assert archive.latest(TABLE) == good
+    assert archive.snapshots(TABLE) == [good]
+    (told,) = archive.damaged(TABLE)
+    assert told.table_id == TABLE
+    assert newest.folder.name in told.detail
+    assert "Remove its folder" in told.detail
+    # The next one comes after it all the same.
+    assert store(archive, "b" * 64) == archive.latest(TABLE)
 
 
 @pytest.mark.parametrize("name", ["../outside", "a/b", "", "."])

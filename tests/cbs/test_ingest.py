@@ -72,13 +72,6 @@ def test_what_was_not_touched_is_not_fetched_again(asked, record, now):
     assert again.asked_at == now + timedelta(1)
 
 
-def test_what_is_known_of_the_source_is_not_asked_again(asked, record):
-    first = asked(record())
-    down = [Fault(".", "status", times=None)]
-    assert asked(record(), faults=down, known={TABLE: first.modified}).state == "unchanged"
-    assert asked(record(), faults=down, known={}).state == "quarantined"
-
-
 def test_the_same_content_with_another_date_makes_no_snapshot(asked, record, rows):
     first = asked(record())
     rows.reverse()
@@ -135,6 +128,9 @@ def test_what_follows_from_a_snapshot_is_made_again_where_it_is_missing(asked, r
         ("UntypedDataSet", 1, {"Perioden": "2022JJ00"}, "meer dan één keer", "2022JJ00"),
         ("DataProperties", 3, {"Unit": "x 1 00 euro"}, "een eenheid", "x 1 00 euro"),
         ("DataProperties", 3, {"Type": "Nieuw"}, "beschrijving", "Nieuw"),
+        ("DataProperties", 0, {"Key": None}, "beschrijving", "GeoDimension without a Key"),
+        ("DataProperties", 0, {"MapYear": "2023"}, "beschrijving", "MapYear '2023'"),
+        ("RegioS", 0, {"Title": None}, "beschrijving", "'NL01' has no title"),
     ],
 )
 def test_a_table_with_something_unknown_is_kept_out(
@@ -202,14 +198,14 @@ def test_a_topic_that_nobody_needs_may_vanish(asked, record, record_fewer_topics
 def test_an_empty_table_is_an_error(asked, record, rows, select):
     state = asked(record(UntypedDataSet=rows[:2] if select else []), select=select)
     assert state.state == "quarantined"
-    assert state.reason == "CBS gaf voor deze tabel geen enkele regel."
+    assert state.reason == "CBS gaf voor deze tabel geen enkele rij."
 
 
 @pytest.mark.parametrize(
     ("kind", "reason"),
     [
-        ("status", "CBS antwoordde met een storing."),
-        ("odata_error", "CBS antwoordde met een storing."),
+        ("status", "CBS meldde een storing."),
+        ("odata_error", "CBS meldde een storing."),
         ("truncate", "CBS gaf een onvolledig of onleesbaar antwoord."),
         ("reset", "CBS was niet bereikbaar of antwoordde niet op tijd."),
     ],
@@ -221,6 +217,22 @@ def test_a_service_that_fails_leaves_the_last_good_one(asked, record, kind, reas
     state = asked(record(TableInfos=later()), faults=faults)
     assert (state.state, state.reason) == ("quarantined", reason)
     assert (state.snapshot, state.observations) == (good.snapshot, good.observations)
+
+
+@pytest.mark.parametrize("kind", ["status", "odata_error", "truncate", "reset"])
+def test_after_an_outage_while_fetching_the_table_counts_as_not_asked(asked, record, kind):
+    asked(record())
+    down = [Fault("UntypedDataSet", kind, times=None)]
+    state = asked(record(TableInfos=later()), faults=down)
+    assert (state.state, state.modified) == ("quarantined", None)
+    again = asked(record(TableInfos=later()))
+    assert (again.state, again.modified) == ("unchanged", "2025-01-01T02:00:00")
+
+
+def test_a_table_that_was_refused_for_its_content_keeps_its_word(asked, record, rows):
+    rows[0]["Jongeren_1"] = "x"
+    state = asked(record(UntypedDataSet=rows))
+    assert (state.state, state.modified) == ("quarantined", "2024-10-31T02:00:00")
 
 
 def test_a_foreign_next_link_keeps_a_table_out(asked, record_many):
@@ -247,12 +259,41 @@ def test_a_table_that_a_partial_source_lacks_is_absent(asked, record):
     assert asked(None, source=whole, table="00000NED").state == "quarantined"
 
 
-def test_a_damaged_archive_is_told(asked, record, tmp_path):
-    manifest = asked(record()).snapshot.folder / "manifest.json"
-    manifest.write_text("{")
-    state = asked(record())
-    assert state.state == "quarantined"
+@pytest.fixture
+def damaged(asked, record, rows):
+    """Leave an old good snapshot and a new one with a damaged manifest; returns both."""
+    old = asked(record(TableInfos=later("2020"))).snapshot
+    rows[0]["Jongeren_1"] = "  421111"
+    new = asked(record(UntypedDataSet=rows)).snapshot
+    (new.folder / "manifest.json").write_text("{")
+    return old, new
+
+
+def test_a_damaged_snapshot_is_passed_over_and_the_table_fetched_anew(asked, record, rows, damaged):
+    state = asked(record(UntypedDataSet=rows))
+    assert (state.state, state.detail) == ("new", None)
+    assert state.snapshot.identity == damaged[1].identity
+    assert asked(record(UntypedDataSet=rows)).state == "unchanged"
+
+
+def test_damage_is_told_where_the_table_can_not_be_fetched_anew(asked, record, damaged):
+    old, new = damaged
+    state = asked(record(), faults=[Fault("DataSet", "status", times=None)])
+    assert (state.state, state.snapshot) == ("quarantined", old)
+    assert new.folder.name in state.detail
     assert "Remove its folder" in state.detail
+
+
+def test_content_that_is_the_same_makes_no_snapshot_after_the_clock_went_back(
+    asked, record, rows, now, tmp_path
+):
+    asked(record())
+    rows[0]["Jongeren_1"] = "  421111"
+    source = Recordings(record(UntypedDataSet=rows))
+    back = now - timedelta(20)
+    states = [asked(None, source=source, at=back + timedelta(day)) for day in range(3)]
+    assert [state.state for state in states] == ["new", "unchanged", "unchanged"]
+    assert len(Archive(tmp_path / "workspace" / "archive").snapshots(TABLE)) == 2
 
 
 @pytest.mark.shared

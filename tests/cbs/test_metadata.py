@@ -83,11 +83,48 @@ def test_two_dimensions_of_regions_are_refused() -> None:
         ((REGION, TOPIC, TOPIC), "each once"),
         ((TOPIC,), "topics and dimensions"),
         (({**REGION, "Key": "Regio"}, TOPIC), "the entity of dimension Regio is not there"),
+        (({**REGION, "Key": None}, TOPIC), "DataProperties: a GeoDetail without a Key"),
+        (({**REGION, "MapYear": "2023"}, TOPIC), "'Wijken': MapYear '2023' is not a whole number"),
+        (({**REGION, "MapYear": True}, TOPIC), "MapYear True is not a whole number"),
+        (({**REGION, "MapYear": 99999}, TOPIC), "MapYear 99999 is no year"),
+        ((REGION, {**TOPIC, "Position": "1"}), "'Huurwoning_53': Position '1' is not a whole"),
+        ((REGION, {**TOPIC, "Decimals": "1"}), "'Huurwoning_53': Decimals '1' is not a whole"),
+        ((REGION, {**TOPIC, "ParentID": [1]}), r"ParentID \[1\] is not a whole number"),
+        ((REGION, {**TOPIC, "Title": 12}), "'Huurwoning_53': Title 12 is not text"),
+        ((REGION, {**TOPIC, "Type": ["Topic"]}), "Type .* is not text"),
+        ((REGION, "Topic"), "DataProperties: 'Topic' is no row"),
     ],
 )
 def test_metadata_in_another_form_is_refused(properties: Any, problem: str) -> None:
     with pytest.raises(MetadataError, match=problem):
         meta_of(*properties)
+
+
+@pytest.mark.parametrize(
+    ("member", "problem"),
+    [
+        ({"Title": "Naam"}, "99999NED: Wijken: member 'Naam' without a Key"),
+        ({"Key": "   ", "Title": "Naam"}, "99999NED: Wijken: member 'Naam' without a Key"),
+        ({"Key": 363, "Title": "Naam"}, "99999NED: Wijken, row 363: Key 363 is not text"),
+        ({"Key": "GM01", "Title": 12}, "99999NED: Wijken, row 'GM01': Title 12 is not text"),
+        ({"Key": "GM01", "Status": 1}, "99999NED: Wijken, row 'GM01': Status 1 is not text"),
+    ],
+)
+def test_a_member_in_another_form_is_refused(member: dict[str, Any], problem: str) -> None:
+    with pytest.raises(MetadataError, match=problem):
+        meta_of(REGION, TOPIC, Wijken=[*MEMBERS, member])
+
+
+def test_table_infos_in_another_form_are_refused() -> None:
+    with pytest.raises(MetadataError, match=r"99999NED: TableInfos.* Title 12 is not text"):
+        meta_of(REGION, TOPIC, TableInfos=[{**INFOS, "Title": 12}])
+    with pytest.raises(MetadataError, match="exactly one row"):
+        meta_of(REGION, TOPIC, TableInfos=["99999NED"])
+
+
+def test_a_member_with_a_blank_title_is_called_by_its_code() -> None:
+    meta = meta_of(REGION, TOPIC, Wijken=[{"Key": "GM0370  ", "Title": ""}])
+    assert meta.geo.members["GM0370"].title == "GM0370"
 
 
 def test_a_member_that_is_there_twice_but_for_its_padding_is_refused() -> None:

@@ -39,7 +39,7 @@ NAME = {"ID": 6, "Position": 6, "Type": "Topic", "Key": "Naam_3", "Datatype": "S
 MEMBERS: dict[str, Rows] = {
     "Geslacht": [{"Key": "3000   "}, {"Key": "4000   "}],
     "Age": [{"Key": "10000"}],
-    "RegioS": [{"Key": code} for code in ("NL00  ", "GM0363", "XX0001")],
+    "RegioS": [{"Key": code, "Title": "Naam"} for code in ("NL00  ", "GM0363", "XX0001")],
     "Perioden": [
         {"Key": "2022JJ00", "Status": "Definitief"},
         {"Key": "2023JJ00", "Status": "NaderVoorlopig"},
@@ -143,32 +143,47 @@ def test_the_status_is_the_periods(tmp_path: Path, period: str, status: str) -> 
     assert found["status"] == status
 
 
-def test_an_unknown_status_is_refused(tmp_path: Path) -> None:
-    period = {"Key": "2022JJ00", "Status": "Herzien"}
-    meta = build_meta(
+def with_member(dimension: str, member: dict[str, Any]) -> TableMeta:
+    return build_meta(
         {
             "TableInfos": [{"Identifier": "99999NED"}],
             "DataProperties": [REGION, PERIOD, COUNT],
             **MEMBERS,
-            "Perioden": [period],
+            dimension: [*MEMBERS[dimension], member],
         }
     )
-    with pytest.raises(UnknownStatusError, match=r"99999NED: row NL00\|2022JJ00.*'Herzien'"):
+
+
+def test_an_unknown_status_is_refused_whether_or_not_a_row_has_the_period(tmp_path: Path) -> None:
+    meta = with_member("Perioden", {"Key": "2026JJ00", "Status": "Concept"})
+    for period in ("2022JJ00", "2026JJ00"):
+        with pytest.raises(UnknownStatusError, match=r"99999NED: row Perioden 2026JJ00.*'Concept'"):
+            observe(tmp_path, meta, [row_of(meta, Perioden=period)])
+
+
+def test_an_unknown_period_is_refused_whether_or_not_a_row_has_it(tmp_path: Path) -> None:
+    meta = with_member("Perioden", {"Key": "2024XX00"})
+    for period in ("2022JJ00", "2024XX00"):
+        with pytest.raises(UnknownPeriodError, match=r"99999NED: row Perioden 2024XX00.*unknown"):
+            observe(tmp_path, meta, [row_of(meta, Perioden=period)])
+
+
+@pytest.mark.parametrize(
+    ("member", "problem"),
+    [
+        ({"Key": "GM0014", "Title": None}, "'GM0014' has no title"),
+        ({"Key": "GM0014"}, "'GM0014' has no title"),
+        ({"Key": "NL  ", "Title": "Nederland"}, "'NL' is shorter than 4 characters"),
+        ({"Key": "NL01", "Title": "Nederland"}, "'NL01' is the region 'NL00' once more"),
+        ({"Key": "GM 14", "Title": "Groningen"}, "'GM 14' .* has a blank in it"),
+    ],
+)
+def test_a_region_that_later_stages_can_not_use_is_refused(
+    tmp_path: Path, member: dict[str, Any], problem: str
+) -> None:
+    meta = with_member("RegioS", member)
+    with pytest.raises(MetadataError, match=f"99999NED: dimension RegioS: region {problem}"):
         observe(tmp_path, meta, [row_of(meta)])
-
-
-def test_an_unknown_period_is_refused_where_a_row_has_it(tmp_path: Path) -> None:
-    members = {**MEMBERS, "Perioden": [*MEMBERS["Perioden"], {"Key": "2022QQ01"}]}
-    meta = build_meta(
-        {
-            "TableInfos": [{"Identifier": "99999NED"}],
-            "DataProperties": [REGION, PERIOD, COUNT],
-            **members,
-        }
-    )
-    assert len(observe(tmp_path, meta, [row_of(meta)])) == 1
-    with pytest.raises(UnknownPeriodError, match=r"99999NED: row NL00\|2022QQ01.*'2022QQ01'"):
-        observe(tmp_path, meta, [row_of(meta, Perioden="2022QQ01")])
 
 
 def test_a_code_that_its_dimension_does_not_list_is_refused(tmp_path: Path) -> None:
@@ -251,6 +266,12 @@ def test_a_table_without_regions_is_refused(tmp_path: Path) -> None:
 def test_an_unknown_prefix_is_a_region_of_another_level(tmp_path: Path) -> None:
     (found,) = observe(tmp_path, SMALL, [row_of(SMALL, RegioS="XX0001")])
     assert (found["region_code"], found["region_level"]) == ("XX0001", "other")
+
+
+def test_a_code_may_be_an_exception_to_the_level_of_its_prefix() -> None:
+    codes = AreaCodes({}, {"GM": "municipality", "GM0997": "other"})
+    levels = [codes.level(code) for code in ("GM0363", "GM0997", "XX0001")]
+    assert levels == ["municipality", "other", "other"]
 
 
 def test_observations_are_ordered_and_repeat_byte_for_byte(tmp_path: Path) -> None:

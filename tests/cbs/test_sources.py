@@ -174,6 +174,8 @@ def test_a_source_is_named_by_a_word_an_address_or_a_path(record, tmp_path):
         ("cbs", "cbs", False),
         ("sample", "voorbeelddata", False),
         ("http://127.0.0.1:8080", "127-0-0-1-8080", True),
+        ("http://cbs", "cbs-http", True),
+        ("http://name:word@host:80/path", "host-80", True),
     ]:
         source = open_source(spec, folder)
         assert (source.label, source.partial) == (label, partial)
@@ -186,7 +188,11 @@ def test_a_source_is_named_by_a_word_an_address_or_a_path(record, tmp_path):
 def test_cbs_may_be_asked_at_another_address(record):
     with Replay(record()) as replay:
         source = open_source("cbs", record(), cbs_url=replay.url)
-        assert (source.label, source.partial) == ("cbs", False)
+        # What it answers is kept apart from what CBS answers.
+        assert source.label == replay.url.removeprefix("http://").replace(".", "-").replace(
+            ":", "-"
+        )
+        assert not source.partial
         assert source.ask(TABLE) == "2024-10-31T02:00:00"
         assert source.ask(TABLE, "derden") == "2024-10-31T02:00:00"
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from monitor.cbs.text import clean, pad, stem
+from monitor.cbs.text import clean, stem
 
 
 @pytest.mark.parametrize(
@@ -19,7 +19,3 @@ def test_a_stem_lacks_the_suffix_number_and_keeps_other_numbers() -> None:
     assert stem("AantalInwoners_5") == "AantalInwoners"
     assert stem("k_0Tot15Jaar_8") == "k_0Tot15Jaar"
     assert stem("Totaal") == "Totaal"
-
-
-def test_padding_restores_what_trimming_took() -> None:
-    assert pad(clean("NL01  "), 6) == "NL01  "

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from monitor.cbs.metadata import TableMeta, build_meta
 from monitor.indicators.catalogue import load_or_raise
-from monitor.indicators.problems import Number
+from monitor.indicators.problems import Level, Number
 from monitor.indicators.resolve import Resolution, resolve
 
 from .conftest import Definitions
@@ -21,6 +22,7 @@ def meta(
     *topics: dict[str, Any],
     dimensions: dict[str, dict[str, str]] | None = None,
     geo: str = "GeoDimension",
+    regions: tuple[str, ...] = ("NL00", "GM0001"),
 ) -> TableMeta:
     """Metadata of a table with the topics and, beside regions, the dimensions given."""
     others = dimensions or {}
@@ -42,7 +44,7 @@ def meta(
         {
             "TableInfos": [{"Identifier": table, "Title": table, "Period": table[1:5]}],
             "DataProperties": properties,
-            "Gemeenten": [{"Key": "GM0001", "Title": "A"}],
+            "Gemeenten": [{"Key": code, "Title": code} for code in regions],
             **{
                 key: [{"Key": f"{code}  ", "Title": title} for code, title in members.items()]
                 for key, members in others.items()
@@ -51,9 +53,12 @@ def meta(
     )
 
 
-def resolved(definitions: Definitions, *metas: TableMeta, partial: bool = False) -> Resolution:
+def resolved(
+    definitions: Definitions, *metas: TableMeta, partial: bool = False, described: bool = False
+) -> Resolution:
     catalogue = load_or_raise(definitions.folder)
-    return resolve(catalogue, {m.table_id: m for m in metas}, partial=partial)
+    known = {m.table_id: m for m in metas}
+    return resolve(catalogue, known, partial=partial, described=described)
 
 
 def test_a_stem_finds_the_topic_whatever_its_number_in_the_table(definitions: Definitions) -> None:
@@ -154,6 +159,67 @@ def test_a_text_topic_and_a_table_without_regions_are_refused(definitions: Defin
         ).problems
     }
     assert numbers == {Number.NO_REGIONS}
+
+
+def test_no_dimension_of_regions_and_more_than_one_are_told_apart(definitions: Definitions) -> None:
+    twice = replace(
+        meta("T2020NED", INWONERS, JONGEREN), dimensions=2 * meta("T2020NED", JONGEREN).dimensions
+    )
+    said = {p.message for p in resolved(definitions, twice).problems}
+    assert said == {
+        "In tabel T2020NED: Er staat meer dan één dimensie met regio's in: Gemeenten, Gemeenten."
+    }
+    none = meta("T2020NED", INWONERS, JONGEREN, geo="TimeDimension")
+    said = {p.message for p in resolved(definitions, none).problems}
+    assert said == {"In tabel T2020NED: Er staan geen cijfers per regio in."}
+
+
+def test_a_level_that_no_table_has_regions_of_is_an_error(definitions: Definitions) -> None:
+    definitions.change(INDICATOR, "[country, municipality]", "[municipality, safety_region]")
+    tables = [meta(t, INWONERS, JONGEREN) for t in ("T2020NED", "T2021NED")]
+    (problem,) = resolved(definitions, *tables).problems
+    assert (problem.number, problem.line, problem.level) == (Number.NO_SUCH_LEVEL, 23, Level.ERROR)
+    assert (
+        problem.message
+        == 'De tabellen T2020NED, T2021NED hebben geen cijfers voor "safety_region".'
+    )
+    assert problem.remedy == 'Kies uit: "country" of "municipality".'
+    assert resolved(definitions, *tables, partial=True).problems == []
+    one = meta("T2021NED", INWONERS, JONGEREN, regions=("GM0001", "VR01"))
+    assert resolved(definitions, tables[0], one).problems == []
+
+
+def test_a_table_that_the_source_did_not_describe_is_told_when_all_were_asked(
+    definitions: Definitions,
+) -> None:
+    definitions.write(
+        "series/ander.yaml",
+        "id: ander\ntitle: Ander\ndescription: Een tabel.\ntables:\n  - {table: T2012NED}\n",
+    )
+    definitions.change(INDICATOR, "from: kern, topic: Jongeren", "from: ander, topic: Jongeren")
+    tables = [meta(t, INWONERS, JONGEREN) for t in ("T2020NED", "T2021NED")]
+    assert resolved(definitions, *tables).problems == []
+    (problem,) = resolved(definitions, *tables, described=True).problems
+    assert (problem.number, problem.line, problem.level) == (Number.UNCHECKED_TABLE, 5, Level.ERROR)
+    assert problem.file.endswith("series/ander.yaml")
+    assert problem.message.startswith("Tabel T2012NED is niet gecontroleerd")
+    assert '"T2021NED"' in problem.remedy
+    (problem,) = resolved(definitions, *tables, partial=True, described=True).problems
+    assert problem.level is Level.WARNING
+
+
+def test_a_table_of_the_same_series_is_not_suggested_for_one_that_lacks(
+    definitions: Definitions,
+) -> None:
+    one = meta("T2020NED", INWONERS, JONGEREN)
+    (problem,) = resolved(definitions, one, described=True).problems
+    assert problem.remedy == "Kijk of het nummer klopt, of kies een andere bron met --source."
+
+
+def test_a_withdrawn_indicator_has_no_terms_and_no_problems(definitions: Definitions) -> None:
+    definitions.change(INDICATOR, "status: trial", "status: withdrawn")
+    found = resolved(definitions, meta("T2020NED", INWONERS), described=True)
+    assert (found.terms, found.problems) == ([], [])
 
 
 def test_a_sign_and_the_scale_of_the_unit_become_the_factor(definitions: Definitions) -> None:

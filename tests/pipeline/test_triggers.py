@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 import shutil
 from dataclasses import replace
 
@@ -12,12 +11,12 @@ from monitor.pipeline.graph import build_definitions
 
 @pytest.fixture
 def tick(world):
-    """Evaluate the sensor with a cursor."""
+    """Evaluate the sensor."""
 
-    def evaluate(cursor: str | None = None, settings=world.settings) -> dg.SensorResult:
+    def evaluate(settings=world.settings) -> dg.RunRequest | dg.SkipReason:
         definitions = build_definitions(settings)
         sensor = definitions.resolve_sensor_def("cbs_changes")
-        with dg.build_sensor_context(cursor=cursor, definitions=definitions) as context:
+        with dg.build_sensor_context(definitions=definitions) as context:
             return sensor(context)
 
     return evaluate
@@ -28,31 +27,33 @@ def _selected(request: dg.RunRequest) -> set[str]:
 
 
 def test_the_first_tick_of_an_empty_monitor_asks_for_everything(tick):
-    result = tick()
-    (request,) = result.run_requests
+    request = tick()
     assert {"cbs/99901NED", "cbs/99902NED", "publication"} <= _selected(request)
-    assert set(json.loads(result.cursor)) == {"99901NED", "99902NED"}
 
 
 def test_the_first_tick_after_a_run_starts_nothing(world, tick):
     world.materialise()
-    assert tick().run_requests in (None, [])
+    assert isinstance(tick(), dg.SkipReason)
 
 
 def test_only_a_modified_table_and_what_follows_from_it_is_run(world, tick):
-    cursor = tick().cursor
-    assert not tick(cursor).run_requests
+    world.materialise()
     world.record_figures("99901NED", "11.0", "14.0", "15.0", modified="2024-02-02")
 
-    result = tick(cursor)
+    selected = _selected(tick())
 
-    (request,) = result.run_requests
-    selected = _selected(request)
     assert "cbs/99901NED" in selected
     assert "cbs/99902NED" not in selected
     assert {"observations", "core/cells", "outcomes/figures", "publication"} <= selected
-    assert tick(cursor).run_requests[0].run_key == request.run_key, "asked twice, run once"
-    assert not tick(result.cursor).run_requests
+
+
+def test_a_table_is_asked_for_again_until_it_was_judged(world, tick):
+    world.materialise()
+    world.record_figures("99901NED", "11.0", "14.0", "15.0", modified="2024-02-02")
+    assert "cbs/99901NED" in _selected(tick())
+    assert "cbs/99901NED" in _selected(tick())
+    world.materialise()
+    assert isinstance(tick(), dg.SkipReason)
 
 
 def test_a_source_that_is_not_there_is_skipped(world, tick):

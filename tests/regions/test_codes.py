@@ -16,6 +16,13 @@ def test_the_level_follows_from_the_prefix(code: str, expected: str) -> None:
     assert level(code) == expected
 
 
+@pytest.mark.parametrize("code", ["GM0996", "GM0997", "GM0998"])
+def test_an_area_without_municipality_or_a_register_of_persons_is_no_municipality(
+    code: str,
+) -> None:
+    assert level(code) == AREA_CODES.level(code) == "other"
+
+
 def test_observations_get_the_same_lists() -> None:
     assert AREA_CODES.canonical["NL00"] == "NL01"
     assert AREA_CODES.levels["GM"] == "municipality"

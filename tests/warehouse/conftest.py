@@ -42,6 +42,7 @@ class Warehouse:
     periods: Sequence[str] = ("2020JJ00",)
     period_types: Sequence[str] = ("year",)
     levels: Sequence[str] = ("municipality",)
+    partial: bool = False
     valid: Mapping[tuple[str, int], bool] = field(default_factory=dict)
 
     def term(self, topic: str | None, part: str = "numerator", **others: Any) -> None:
@@ -92,7 +93,12 @@ class Warehouse:
             ],
             "tables": [
                 dict.fromkeys(SCHEMAS["tables"])
-                | {"table_id": table, "snapshot": f"s{table}", "state": "good"}
+                | {
+                    "table_id": table,
+                    "snapshot": f"s{table}",
+                    "state": "good",
+                    "partial": self.partial,
+                }
                 for table in sorted({term["table_id"] for term in self.terms})
             ],
             "table_regions": [
@@ -122,7 +128,7 @@ class Warehouse:
         for name, found in rows.items():
             write_table(tables, name, found)
         file = self._observations()
-        for name in ("staging.topics", "core.cells"):
+        for name in ("staging.topics", "staging.listed", "core.cells"):
             stored = build(MODELS[name], tables, [file])
         with duckdb.connect() as connection:
             result = connection.execute(f"FROM '{stored.path}'")

@@ -160,6 +160,28 @@ def test_years_of_an_unavailable_table_have_a_cell_for_each_municipality_that_ex
     ]
 
 
+def test_an_unavailable_table_has_the_kinds_of_period_of_the_definition(
+    warehouse: Warehouse,
+) -> None:
+    warehouse.valid = {("GM0001", 2020): True}
+    warehouse.period_types = ("half_year",)
+    warehouse.term(None)
+    assert [(c["period"], c["period_type"]) for c in warehouse.cells()] == [
+        ("2020HJ01", "half_year"),
+        ("2020HJ02", "half_year"),
+    ]
+
+
+def test_what_a_recording_lacks_gives_no_cell_and_what_it_holds_does(warehouse: Warehouse) -> None:
+    warehouse.partial = True
+    warehouse.regions, warehouse.periods = ("GM0001", "GM0002"), ("2019JJ00", "2020JJ00")
+    warehouse.observations = [Observation("1"), Observation(None, region="GM0002", mark=".")]
+    assert [(c["region_code"], c["period"]) for c in warehouse.cells()] == [
+        ("GM0001", "2020JJ00"),
+        ("GM0002", "2020JJ00"),
+    ]
+
+
 def test_a_national_picture_that_nobody_wants_is_not_published(warehouse: Warehouse) -> None:
     warehouse.measure = {"country_wanted": False}
     warehouse.regions, warehouse.levels = ("NL01", "GM0001"), ("country", "municipality")

@@ -1,0 +1,113 @@
+"""What one definition file must hold to beyond its single fields.
+
+Belongs here: fields of one file that must fit together, and entries that may be there only once.
+Does not belong here: a single field (``models``) and what needs a second file (``catalogue``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Iterator
+
+from pydantic import BaseModel
+
+from monitor.indicators.models import Indicator, Parties, Published, Series, SeriesTable
+from monitor.indicators.problems import Number, Problem, or_list, suggest
+from monitor.indicators.reader import Document, Location
+
+
+def check(model: BaseModel, document: Document) -> Iterator[Problem]:
+    """Return the problems (D201, D203-D205, D309) of a file of which every field is right."""
+    match model:
+        case Parties():
+            ids = (party.id for party in model.parties)
+            yield from _double(document, ("parties",), ids, 'De partij "{}" staat er twee keer.')
+        case Series():
+            yield from _check_series(model, document)
+        case Indicator():
+            yield from _check_indicator(model, document)
+
+
+def _check_indicator(model: Indicator, document: Document) -> Iterator[Problem]:
+    yield from _years_in_order(model, document, ())
+    if isinstance(model.measure, Published) and model.measure.value.sign == "minus":
+        yield document.problem(
+            Number.WRONG_VALUE,
+            ("measure", "value", "sign"),
+            "Een gepubliceerd cijfer telt u niet af.",
+            'Haal "sign" weg, of kies bij "kind" voor "count".',
+        )
+    for name in ("levels", "period_types"):
+        yield from _double(document, (name,), getattr(model, name), '"{}" staat er twee keer.')
+    yield from _double(
+        document,
+        ("approvals",),
+        (f"{approval.party} {approval.version}" for approval in model.approvals),
+        'De instemming "{}" staat er twee keer.',
+    )
+    changed = list(dict.fromkeys(change.version for change in model.changes))
+    if model.version not in changed:
+        yield document.problem(
+            Number.NOT_IN_CHANGES,
+            ("version",),
+            f'Versie "{model.version}" staat niet bij "changes".',
+            'Schrijf bij "changes" wat er in deze versie veranderde.',
+        )
+    for i, approval in enumerate(model.approvals):
+        if approval.version not in changed:
+            yield document.problem(
+                Number.NOT_IN_CHANGES,
+                ("approvals", i, "version"),
+                f'Versie "{approval.version}" staat niet bij "changes".',
+                f"Kies uit: {or_list(changed)}.",
+            )
+
+
+def _check_series(model: Series, document: Document) -> Iterator[Problem]:
+    for i, table in enumerate(model.tables):
+        yield from _years_in_order(table, document, ("tables", i))
+    tables = [table.table for table in model.tables]
+    for topic, names in model.topics.items():
+        for i, name in enumerate(names):
+            location: Location = ("topics", topic, i)
+            if name.table not in tables:
+                yield document.problem(
+                    Number.TABLE_NOT_IN_SERIES,
+                    (*location, "table"),
+                    f'Tabel "{name.table}" staat niet bij "tables" van deze reeks.',
+                    suggest(name.table, tables, f"Kies uit: {or_list(tables)}."),
+                )
+            if name.topic is None and name.v4 is None:
+                yield document.problem(
+                    Number.MISSING_FIELD,
+                    location,
+                    'Het veld "topic" ontbreekt.',
+                    'Voeg "topic:" toe, of "v4:" voor de nieuwe dienst van CBS (OData v4).',
+                )
+
+
+def _years_in_order(
+    model: Indicator | SeriesTable, document: Document, location: Location
+) -> Iterator[Problem]:
+    first, last = model.valid_from, model.valid_until
+    if first and last and last < first:
+        yield document.problem(
+            Number.WRONG_VALUE,
+            (*location, "valid_until"),
+            f'"valid_until" ({last}) ligt voor "valid_from" ({first}).',
+            "Kies een laatste jaar dat niet voor het eerste jaar ligt.",
+        )
+
+
+def _double(
+    document: Document, location: Location, entries: Iterable[Hashable], message: str
+) -> Iterator[Problem]:
+    seen: set[Hashable] = set()
+    for i, entry in enumerate(entries):
+        if entry in seen:
+            yield document.problem(
+                Number.DOUBLE_ENTRY,
+                (*location, i),
+                message.format(entry),
+                "Laat er één staan.",
+            )
+        seen.add(entry)

@@ -1,0 +1,131 @@
+"""A run without Dagster: what it remembers, and what definitions alone can do."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from monitor.errors import Exit, MonitorError
+from monitor.run import NotMaterialisedError, Run
+
+from .conftest import INDICATOR, World
+
+
+def test_a_second_run_finds_nothing_to_do_until_anything_changes(world: World) -> None:
+    Run(world.settings).everything()
+    assert Run(world.settings).unchanged_since() is not None
+    world.record_figures("99901NED", "11.0", "14.0", "15.0", modified="2024-02-02")
+    assert Run(world.settings).unchanged_since() is None
+    Run(world.settings).everything()
+    assert Run(world.settings).unchanged_since() is not None
+    world.define("themes/nieuw.yaml", (world.settings.definitions / "themes/hulp.yaml").read_text("utf-8").replace("id: hulp", "id: nieuw"))  # fmt: skip
+    assert Run(world.settings).unchanged_since() is None
+
+
+def test_publishing_older_tables_does_not_count_as_up_to_date(world: World) -> None:
+    Run(world.settings).everything()
+    file = world.settings.definitions / "themes/hulp.yaml"
+    file.write_text(file.read_text("utf-8").replace("Hulp die helpt", "Helpt"), encoding="utf-8")
+    Run(world.settings).publish()
+    assert Run(world.settings).unchanged_since() is None
+
+
+def test_a_half_written_note_counts_as_none(world: World) -> None:
+    Run(world.settings).everything()
+    notes = [f for f in world.settings.data.rglob("*.json") if "archive" not in f.parts]
+    assert notes
+    for note in notes:
+        note.write_text(note.read_text("utf-8")[:30], encoding="utf-8")
+    assert Run(world.settings).unchanged_since() is None
+    with pytest.raises(NotMaterialisedError, match="materialise cbs/99901NED first"):
+        Run(world.settings).states()
+    Run(world.settings).everything()
+    assert world.figures()["hulp-jaren", "NL01"] == (10.4, None)
+
+
+def test_a_bad_table_is_kept_out_and_the_rest_is_published(world: World) -> None:
+    Run(world.settings).everything()
+    world.record_figures("99901NED", "x", "14.0", "15.0", modified="2024-02-02")
+    world.record_figures("99902NED", "5.5", "6.6", "7.7", modified="2024-02-02")
+    run = Run(world.settings)
+    run.everything()
+    note = run.note()
+    assert note is not None
+    assert note["exit_code"] == Exit.QUARANTINED
+    figures = world.figures()
+    assert figures["hulp-jaren", "NL01"] == (10.4, None)  # the last good content
+    assert figures["hulp-perioden", "NL01"] == (5.5, None)
+    state = run.state("99901NED")
+    assert state.state == "quarantined"
+    assert "'x'" in str(state.detail)
+
+
+def test_without_a_single_usable_table_nothing_is_published(world: World) -> None:
+    for table in ("99901NED", "99902NED"):
+        world.record_figures(table, "x", "x", "x")
+    with pytest.raises(MonitorError, match="Not one of the 2 tables"):
+        Run(world.settings).everything()
+    assert not list(world.settings.data.glob("*.duckdb"))
+
+
+def test_synthetic_and_real_tables_are_never_mixed(world: World) -> None:
+    world.record(
+        "99902NED",
+        TableInfos=[{"Identifier": "99902NED", "Title": "x", "Period": "", "Modified": "2024",
+                     "Source": "voorbeelddata (synthetisch)"}],
+    )  # fmt: skip
+    with pytest.raises(MonitorError, match=r"99902NED are synthetic.*never mixed"):
+        Run(world.settings).everything()
+
+
+def test_a_table_of_another_shape_needs_only_definitions(world: World) -> None:
+    """Other names of dimensions, a path, an odd padding, a unit in thousands: YAML alone."""
+    topic = {"ParentID": 3, "Type": "Topic", "Datatype": "Double", "Unit": "x 1 000", "Decimals": 1}
+    world.record(
+        "99903NED",
+        TableInfos=[{"Identifier": "99903NED", "Title": "Meldingen", "Modified": "2024"}],
+        DataProperties=[
+            {"ID": 0, "Position": 0, "Type": "Dimension", "Key": "Soort"},
+            {"ID": 1, "Position": 1, "Type": "GeoDimension", "Key": "Gemeenten"},
+            {"ID": 2, "Position": 2, "Type": "TimeDimension", "Key": "Jaren"},
+            {"ID": 3, "Type": "TopicGroup", "Title": "Meldingen\u00a0"},
+            {"ID": 4, "Position": 3, "Key": "Totaal_1", "Title": "Totaal "} | topic,
+            {"ID": 5, "Position": 4, "Key": "Totaal_2", "Title": "Totaal", "Unit": "aantal"}
+            | {key: value for key, value in topic.items() if key not in {"ParentID", "Unit"}},
+        ],
+        CategoryGroups=[],
+        Soort=[{"Key": "T001   ", "Title": "Totaal"}],
+        Gemeenten=[{"Key": "GM0014  ", "Title": "Groningen"}],
+        Jaren=[{"Key": "2022JJ00", "Title": "2022*", "Status": "Voorlopig"}],
+        UntypedDataSet=[
+            {"ID": 0, "Soort": "T001   ", "Gemeenten": "GM0014  ", "Jaren": "2022JJ00",
+             "Totaal_1": "     1.5", "Totaal_2": "      30"}
+        ],
+    )  # fmt: skip
+    world.define(
+        "series/meldingen.yaml",
+        "id: meldingen\ntitle: Meldingen\ndescription: Per gemeente.\n"
+        "tables: [{table: 99903NED}]\n",
+    )
+    text = INDICATOR.format(id="meldingen", series="x", topic="x", municipal="vng")
+    lines = [line for line in text.splitlines() if not line.startswith("measure:")]
+    term = "{from: meldingen, members: {Soort: T001}, topic: "
+    lines.append(
+        "measure: {kind: ratio, rounding: floor, decimals: 2, times: 100, unit: '%', "
+        f"numerator: [{term} [Totaal]}}], denominator: [{term} [Meldingen, Totaal]}}]}}"
+    )
+    world.define("indicators/meldingen.v1.yaml", "\n".join(lines))
+    Run(world.settings).everything()
+    assert world.published(
+        "SELECT value, numerator, denominator, status FROM outcomes.hulp "
+        "WHERE indicator_id = 'meldingen'"
+    ) == [(2.0, 30.0, 1500.0, "provisional")]
+
+
+def test_the_same_clock_gives_the_same_publication(world: World, tmp_path: Path) -> None:
+    first = Run(world.settings).everything()
+    again = Run(replace(world.settings, data=tmp_path / "again")).everything()
+    assert json.dumps(first.hashes) == json.dumps(again.hashes)
