@@ -232,7 +232,7 @@ class Service:
             waiting: deque[tuple[str, Page, Future[_T]]] = deque()
             for at, page in self._pages(table_id, url):
                 waiting.append((at, page, pool.submit(parse, page.body)))
-                if len(waiting) > 2:
+                if len(waiting) > 6:
                     yield self._parsed(table_id, *waiting.popleft(), parse)
             while waiting:
                 yield self._parsed(table_id, *waiting.popleft(), parse)

@@ -90,8 +90,7 @@ class RecordingWriter:
         self._file = pq.ParquetWriter(
             out,
             pa.schema(self._fields),
-            compression="zstd",
-            compression_level=1,
+            compression="lz4",  # a working file: quick to write counts for more than small
             # figures hardly repeat: a dictionary of them costs time and makes the file larger
             write_statistics=False,
             use_dictionary=[dimension.key for dimension in meta.dimensions],
@@ -271,8 +270,11 @@ def _figure_hashes(column: pa.Array) -> _Hashes:
 
     Up to 15 digits a double tells numbers apart; longer ones and what is no number go one by one.
     """
-    none = pc.is_in(column, pa.array(_NO_FIGURES))
-    texts = pc.if_else(none, "0", column)
+    none = {text: pc.equal(column, text) for text in _NO_FIGURES}
+    texts = column
+    for where in none.values():
+        if where.true_count:
+            texts = pc.if_else(where, "0", texts)
     numbers = None
     if (pc.max(pc.binary_length(texts)).as_py() or 0) <= _EXACT_DIGITS:
         with suppress(pa.ArrowInvalid):
@@ -280,8 +282,9 @@ def _figure_hashes(column: pa.Array) -> _Hashes:
     if numbers is None:
         return np.array([_figure_hash(text) for text in column.to_pylist()], np.uint64)
     hashes: _Hashes = (numbers + 0.0).view(np.uint64)  # + 0.0 makes -0.0 and 0.0 one
-    for text in _NO_FIGURES:
-        hashes[pc.equal(column, text).to_numpy(zero_copy_only=False)] = _text_hash(text)
+    for text, where in none.items():
+        if where.true_count:
+            hashes[where.to_numpy(zero_copy_only=False)] = _text_hash(text)
     return hashes
 
 
