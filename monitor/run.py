@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -38,14 +37,6 @@ if TYPE_CHECKING:
 
 class NotMaterialisedError(MonitorError):
     """A stage was asked for before the one it needs."""
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """What SQL starts from, beside the observations: definitions resolved, regions read."""
-
-    resolution: Resolution
-    regions: Regions
 
 
 class Run:

@@ -10,7 +10,7 @@ import datetime as dt
 import os
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -65,10 +65,6 @@ class Settings:
     def workspace(self, label: str) -> Workspace:
         """Return the folders of one source; sources never share an archive."""
         return Workspace(self.data / label, self.data, label)
-
-    def with_options(self, **options: Any) -> Settings:
-        """Return these settings with the options that are not None."""
-        return replace(self, **{k: v for k, v in options.items() if v is not None})
 
 
 @dataclass(frozen=True)
