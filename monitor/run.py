@@ -157,7 +157,7 @@ class Run:
         metas = {}
         for table_id, request in self.requests.items():
             with contextlib.suppress(TableError):
-                metas[table_id] = build_meta(self.source.describe(table_id, request.host))
+                metas[table_id] = build_meta(self.source.describe(request))
         return metas
 
     @property
@@ -335,8 +335,7 @@ class Run:
         note = self.note()
         if note is None or not Path(note["publication"]).exists():
             return None
-        hosts = {table_id: request.host for table_id, request in self.requests.items()}
-        words = self.source.modified(list(self.requests), hosts)
+        words = self.source.modified(self.requests.values())
         asked = words.keys() == self.requests.keys()  # else the source failed for some table
         return note if asked and note["fingerprint"] == self.fingerprint(words) else None
 

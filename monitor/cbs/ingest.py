@@ -112,7 +112,7 @@ def refresh(
     word: str | None = None
     try:
         good = archive.latest(table)
-        word = source.ask(table, request.host)
+        word = source.ask(request)
         snapshot = good if good and way.is_known(good, word) else way.take(word, good)
         recorded, observed = way.derive(snapshot)
         archive.note_asked(table, Asked(now, word, snapshot.folder.name))
@@ -283,9 +283,8 @@ class _Intake:
             self._archive.entity(name, rows)
         meta = build_meta(entities)
         self._check(meta)
-        total = meta.infos.get("RecordCount")
-        if isinstance(total, int) and total > 0 and not self._request.select:
-            self._total = total
+        if not self._request.select:
+            self._total = meta.rows_stated
         self._recording = RecordingWriter(self._out, meta)
         return meta
 

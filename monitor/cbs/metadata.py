@@ -117,6 +117,7 @@ class TableMeta:
         topics: in the order of their position.
         dimensions: in the order of their position.
         infos: the row of TableInfos as it came.
+        odata: the version of CBS's service that described the table.
     """
 
     table_id: str
@@ -128,6 +129,13 @@ class TableMeta:
     topics: tuple[Topic, ...]
     dimensions: tuple[Dimension, ...]
     infos: Row
+    odata: Literal["v3", "v4"] = "v3"
+
+    @property
+    def rows_stated(self) -> int | None:
+        """The number of rows that CBS states for the whole table, where it states one."""
+        stated = self.infos.get("RecordCount")
+        return stated if isinstance(stated, int) and stated > 0 else None
 
     @property
     def geo(self) -> Dimension:

@@ -15,7 +15,7 @@ import re
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 from urllib.parse import urlsplit
 
 from monitor.cbs.client import (
@@ -53,12 +53,14 @@ class TableRequest:
         period: ``2018`` of a table without a time dimension, from its series; else None.
         select: dimension -> trimmed member codes; a dimension that is absent is wanted whole.
         host: where the table is published.
+        odata: the version of CBS's service to ask; None is v3, and v4 for what v3 does not offer.
     """
 
     table_id: str
     period: str | None = None
     select: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     host: Host = "cbs"
+    odata: Literal["v3", "v4"] | None = None
 
 
 class Intake(Protocol):
@@ -89,7 +91,7 @@ class Source(Protocol):
     label: str
     partial: bool
 
-    def ask(self, table_id: str, host: Host = "cbs") -> str:
+    def ask(self, request: TableRequest) -> str:
         """Return the source's word on the state of a table; another word, perhaps another content.
 
         Raises:
@@ -97,7 +99,7 @@ class Source(Protocol):
             TableError: it gave no usable answer.
         """
 
-    def describe(self, table_id: str, host: Host = "cbs") -> dict[str, list[dict[str, Any]]]:
+    def describe(self, request: TableRequest) -> dict[str, list[dict[str, Any]]]:
         """Return the entities that describe a table, without its rows; raises as ``fetch``."""
 
     def fetch(self, request: TableRequest, into: Intake) -> TableMeta:
@@ -108,9 +110,7 @@ class Source(Protocol):
             TableError: it gave no usable answer, or ``into`` could not use it.
         """
 
-    def modified(
-        self, tables: Sequence[str], hosts: Mapping[str, Host] | None = None
-    ) -> dict[str, str | None]:
+    def modified(self, requests: Iterable[TableRequest]) -> dict[str, str | None]:
         """Return ``ask`` of many tables: None for one that the source does not have.
 
         A table that the source gave no usable answer on is left out.
@@ -120,24 +120,22 @@ class Source(Protocol):
 class _ManyAtOnce:
     """``modified`` by means of ``ask``, a few tables at once."""
 
-    def ask(self, table_id: str, host: Host = "cbs") -> str:
+    def ask(self, request: TableRequest) -> str:
         raise NotImplementedError
 
-    def modified(
-        self, tables: Sequence[str], hosts: Mapping[str, Host] | None = None
-    ) -> dict[str, str | None]:
+    def modified(self, requests: Iterable[TableRequest]) -> dict[str, str | None]:
         """See ``Source``."""
 
-        def word(table_id: str) -> list[tuple[str, str | None]]:
+        def word(request: TableRequest) -> list[tuple[str, str | None]]:
             try:
-                return [(table_id, self.ask(table_id, (hosts or {}).get(table_id, "cbs")))]
+                return [(request.table_id, self.ask(request))]
             except NotOffered:
-                return [(table_id, None)]
+                return [(request.table_id, None)]
             except TableError:
                 return []
 
         with ThreadPoolExecutor(_AT_ONCE) as pool:
-            return dict(pair for found in pool.map(word, tables) for pair in found)
+            return dict(pair for found in pool.map(word, requests) for pair in found)
 
 
 class CbsService(_ManyAtOnce):
@@ -148,19 +146,20 @@ class CbsService(_ManyAtOnce):
         self.partial = partial
         self._service = service
 
-    def ask(self, table_id: str, host: Host = "cbs") -> str:
+    def ask(self, request: TableRequest) -> str:
         """Return ``TableInfos.Modified``; see ``Source``."""
-        return str(self._service.info(table_id, host).get("Modified"))
+        return str(self._service.info(request.table_id, request.host).get("Modified"))
 
-    def describe(self, table_id: str, host: Host = "cbs") -> dict[str, list[dict[str, Any]]]:
+    def describe(self, request: TableRequest) -> dict[str, list[dict[str, Any]]]:
         """See ``Source``."""
-        infos = [self._service.info(table_id, host)]
-        return _entities(table_id, infos, lambda name: self._service.entity(table_id, name, host))
+        table, host = request.table_id, request.host
+        infos = [self._service.info(table, host)]
+        return _entities(table, infos, lambda name: self._service.entity(table, name, host))
 
     def fetch(self, request: TableRequest, into: Intake) -> TableMeta:
         """See ``Source``."""
         table, host = request.table_id, request.host
-        meta = into.describe(self.describe(table, host))
+        meta = into.describe(self.describe(request))
         where = odata_filter(source_keys(meta, request.select))
         for page, rows in self._service.rows(table, into.parse, where, host):
             into.take(page.packed, rows)
@@ -188,21 +187,18 @@ class Recordings(_ManyAtOnce):
         self.partial = partial
         self._path = path
 
-    def ask(self, table_id: str, host: Host = "cbs") -> str:  # noqa: ARG002 - one folder, all hosts
+    def ask(self, request: TableRequest) -> str:
         """Return a digest of the table's files: of every recording that can make a difference."""
         digest = hashlib.sha256()
-        for file in sorted(self._table(table_id).glob(f"*{_SUFFIX}")):
+        for file in sorted(self._table(request.table_id).glob(f"*{_SUFFIX}")):
             if file.name != f"TypedDataSet{_SUFFIX}":
                 content = hashlib.sha256(file.read_bytes()).hexdigest()
                 digest.update(f"{file.name} {content}\n".encode())
         return f"sha256:{digest.hexdigest()}"
 
-    def describe(
-        self,
-        table_id: str,
-        host: Host = "cbs",  # noqa: ARG002 - one folder, all hosts
-    ) -> dict[str, list[dict[str, Any]]]:
+    def describe(self, request: TableRequest) -> dict[str, list[dict[str, Any]]]:
         """See ``Source``."""
+        table_id = request.table_id
         folder = self._table(table_id)
 
         def entity(name: str) -> list[dict[str, Any]]:
@@ -214,7 +210,7 @@ class Recordings(_ManyAtOnce):
         """See ``Source``."""
         table = request.table_id
         folder = self._table(table)
-        meta = into.describe(self.describe(table))
+        meta = into.describe(self.describe(request))
         keys = source_keys(meta, request.select)
         if not (folder / f"{ROWS}{_SUFFIX}").is_file():
             raise NoMarks(

@@ -54,7 +54,6 @@ def cbs_sensor(
     What it compares with is the word of the source that the tables on disk were judged by. A table
     whose fetch failed has none, so that it is asked again each time until it comes through.
     """
-    hosts = {table_id: request.host for table_id, request in run.requests.items()}
 
     @dg.sensor(
         name="cbs_changes",
@@ -75,15 +74,15 @@ def cbs_sensor(
             )
         except UsageError as error:
             return dg.SkipReason(str(error))
-        words = source.modified(list(hosts), hosts)
+        words = source.modified(run.requests.values())
         if not words:
             return dg.SkipReason(
-                f"The source {settings.source} gave no usable answer on any of the {len(hosts)} "
-                "tables. It is asked again in an hour."
+                f"The source {settings.source} gave no usable answer on any of the "
+                f"{len(run.requests)} tables. It is asked again in an hour."
             )
-        seen = judged_words(settings.workspace(source.label), hosts)
+        seen = judged_words(settings.workspace(source.label), run.requests)
         changed = sorted(t for t, word in words.items() if seen.get(t) != word)
-        silent = sorted(set(hosts) - set(words))
+        silent = sorted(set(run.requests) - set(words))
         if not changed:
             note = f" No answer on {', '.join(silent)}." if silent else ""
             return dg.SkipReason(f"None of {len(words)} tables was modified.{note}")

@@ -113,7 +113,7 @@ def test_a_table_may_not_be_there(opened, record):
     with pytest.raises(NotOffered):
         source.fetch(TableRequest("00000NED"), Taken())
     with pytest.raises(NotOffered):
-        source.ask("00000NED")
+        source.ask(TableRequest("00000NED"))
 
 
 def test_a_table_without_untyped_rows_is_refused(opened, record):
@@ -148,14 +148,17 @@ def test_a_damaged_recording_is_told(record, damage):
 def test_any_change_in_a_recording_gives_another_word(record):
     folder = record()
     source = Recordings(folder)
-    word = source.ask(TABLE)
-    assert source.modified([TABLE, "00000NED"]) == {TABLE: word, "00000NED": None}
+    word = source.ask(TableRequest(TABLE))
+    assert source.modified([TableRequest(TABLE), TableRequest("00000NED")]) == {
+        TABLE: word,
+        "00000NED": None,
+    }
     (folder / TABLE / "provenance.json").write_text("{}")
-    assert source.ask(TABLE) == word
+    assert source.ask(TableRequest(TABLE)) == word
     record(RegioS=[{"Key": "NL01  ", "Title": "Nederland!"}])
-    assert source.ask(TABLE) != word
+    assert source.ask(TableRequest(TABLE)) != word
     record()
-    assert source.ask(TABLE) == word
+    assert source.ask(TableRequest(TABLE)) == word
 
 
 def test_the_word_of_a_service_is_its_date(record):
@@ -165,7 +168,10 @@ def test_the_word_of_a_service_is_its_date(record):
     with Replay(folder, faults=[Fault("88888NED", "status", times=None)]) as replay:
         source = CbsService(Service(replay.url, retries=0))
         # No usable answer says nothing about the table.
-        assert source.modified(tables) == {TABLE: "2024-10-31T02:00:00", "00000NED": None}
+        assert source.modified(map(TableRequest, tables)) == {
+            TABLE: "2024-10-31T02:00:00",
+            "00000NED": None,
+        }
 
 
 def test_a_source_is_named_by_a_word_an_address_or_a_path(record, tmp_path):
@@ -193,8 +199,8 @@ def test_cbs_may_be_asked_at_another_address(record):
             ":", "-"
         )
         assert not source.partial
-        assert source.ask(TABLE) == "2024-10-31T02:00:00"
-        assert source.ask(TABLE, "derden") == "2024-10-31T02:00:00"
+        assert source.ask(TableRequest(TABLE)) == "2024-10-31T02:00:00"
+        assert source.ask(TableRequest(TABLE, host="derden")) == "2024-10-31T02:00:00"
 
 
 @pytest.mark.parametrize(("name", "problem"), [("", "has no recordings"), ("x", "does not exist")])
