@@ -16,6 +16,7 @@ import struct
 import threading
 import time
 from collections import Counter
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 from http import HTTPStatus
@@ -157,12 +158,12 @@ class Replay:
     def _modified(self, row: Mapping[str, Any]) -> dict[str, str]:
         """Return when a table changed: a minute later for each page in which it did."""
         minutes = self._changes[str(row.get("Identifier")).lower()]
-        moments = {name: row.get(name) for name in ("Modified", "ObservationsModified")}
-        return {
-            name: (datetime.fromisoformat(moment) + timedelta(minutes=minutes)).isoformat()
-            for name, moment in moments.items()
-            if minutes and isinstance(moment, str)
-        }
+        moved: dict[str, str] = {}
+        for name in ("Modified", "ObservationsModified"):
+            with suppress(TypeError, ValueError):  # It states none, or none that can be moved.
+                moment = datetime.fromisoformat(row.get(name))  # type: ignore[arg-type]
+                moved[name] = (moment + timedelta(minutes=minutes)).isoformat()
+        return moved if minutes else {}
 
 
 def serve(

@@ -1,7 +1,7 @@
 """The files of a folder of recordings: gzipped JSON, with rows or one object.
 
 Belongs here: reading the rows of such a file one by one, whatever its size; reading an object.
-Does not belong here: what the rows mean, and which files a table has (``sources``, ``replay``).
+Does not belong here: what the rows mean, and which files a table has (``sources``, ``library``).
 """
 
 from __future__ import annotations
