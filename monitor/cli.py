@@ -204,13 +204,9 @@ def check(
     settings = load_settings(source=source, definitions=definitions)
     catalogue, problems = load(settings.definitions)
     if not errors(problems):
-        from monitor.indicators.resolve import resolve
         from monitor.run import Run
 
-        run = Run(settings, catalogue)
-        problems += resolve(
-            catalogue, run.described(), partial=run.source.partial, described=True
-        ).problems
+        problems += Run(settings, catalogue).check()
     wanted = [shown(path) for path in paths or []]
     for path, name in zip(paths or [], wanted, strict=True):
         if not path.exists():
@@ -233,7 +229,7 @@ def check(
     out.print(
         f"In orde: {len(catalogue.indicators)} indicatoren, {len(catalogue.populations)} noemers, "
         f"{len(catalogue.series)} reeksen, {len(catalogue.themes)} thema's, "
-        f"{len(catalogue.parties)} partijen.",
+        f"{len(catalogue.parties)} partijen, {len(catalogue.corrections)} correcties.",
         highlight=False,
     )
     for theme in catalogue.themes_in_order():
