@@ -74,7 +74,7 @@ def run(
     """Pull what the definitions need, compute, check and publish one DuckDB file.
 
     Exit codes: 0 good, 1 error (the last publication stays), 2 wrong use, 3 published but a table
-    is quarantined or a definition could not be resolved.
+    is quarantined, a definition could not be resolved or CBS changed a corrected figure.
     """
     settings = load_settings(source=source, data=data, definitions=definitions)
     from monitor.run import Run
