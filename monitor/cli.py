@@ -75,7 +75,7 @@ def run(
     """Pull what the definitions need, compute, check and publish one DuckDB file.
 
     Exit codes: 0 good, 1 error (the last publication stays), 2 wrong use, 3 published but a table
-    is quarantined or a definition could not be resolved.
+    is quarantined, a definition could not be resolved or CBS changed a corrected figure.
     """
     settings = load_settings(source=source, data=data, definitions=definitions)
     from monitor.run import Run
@@ -205,13 +205,9 @@ def check(
     settings = load_settings(source=source, definitions=definitions)
     catalogue, problems = load(settings.definitions)
     if not errors(problems):
-        from monitor.indicators.resolve import resolve
         from monitor.run import Run
 
-        run = Run(settings, catalogue)
-        problems += resolve(
-            catalogue, run.described(), partial=run.source.partial, described=True
-        ).problems
+        problems += Run(settings, catalogue).check()
     wanted = [shown(path) for path in paths or []]
     for path, name in zip(paths or [], wanted, strict=True):
         if not path.exists():
@@ -234,7 +230,7 @@ def check(
     out.print(
         f"In orde: {len(catalogue.indicators)} indicatoren, {len(catalogue.populations)} noemers, "
         f"{len(catalogue.series)} reeksen, {len(catalogue.themes)} thema's, "
-        f"{len(catalogue.parties)} partijen.",
+        f"{len(catalogue.parties)} partijen, {len(catalogue.corrections)} correcties.",
         highlight=False,
     )
     for theme in catalogue.themes_in_order():
