@@ -7,6 +7,7 @@ libraries are imported where a command needs them, so that help and "nothing cha
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -19,6 +20,7 @@ from monitor.settings import load_settings
 
 if TYPE_CHECKING:
     from monitor.run import Run
+    from monitor.status import TableStatus
 
 app = typer.Typer(
     help="The shared monitor of the social domain (gedeelde monitor sociaal domein).",
@@ -260,44 +262,71 @@ def dev(source: Source = None, data: Data = None) -> None:
 
 
 @app.command()
-def status(source: Source = None, data: Data = None, definitions: Definitions = None) -> None:
-    """Show how each CBS table stands, and what was published last."""
-    from rich.table import Table
-
-    from monitor.run import NotMaterialisedError, Run
+def status(
+    source: Source = None,
+    data: Data = None,
+    definitions: Definitions = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+) -> None:
+    """Show how each CBS table stands, and what was published last; asks the source nothing."""
+    from monitor.run import Run
+    from monitor.status import table_statuses
 
     this = Run(load_settings(source=source, data=data, definitions=definitions))
-    table = Table(box=None, padding=(0, 2, 0, 0))
-    for name in ("table", "state", "rows", "content of", "asked", "CBS's word"):
-        table.add_column(name, justify="right" if name == "rows" else "left", no_wrap=True)
-    colours = {"quarantined": "red", "absent": "yellow"}
-    complaints: list[str] = []
-    for table_id in this.requests:
-        try:
-            state = this.state(table_id)
-        except NotMaterialisedError:
-            table.add_row(table_id, "[yellow]never asked[/]")
-            continue
-        snapshot = state.snapshot
-        table.add_row(
-            table_id,
-            f"[{colours.get(state.state, 'green')}]{state.state}[/]",
-            _grouped(snapshot.rows) if snapshot else "-",
-            f"{snapshot.retrieved_at:%Y-%m-%d %H:%M}" if snapshot else "-",
-            f"{state.asked_at:%Y-%m-%d %H:%M}",
-            (state.modified or "-")[:10],
-        )
-        if state.state == "quarantined":
-            complaints.append(f"{table_id}: {state.reason} ({state.detail})")
-    _say(f"Source: {this.source.label}")
-    out.print(table)
-    for complaint in complaints:
-        _say(complaint, "red")
+    statuses = table_statuses(this)
     note = this.note()
-    if note is None:
+    published = {key: note[key] for key in ("finished_at", "publication")} if note else None
+    if as_json:
+        found = [status.as_json() for status in statuses]
+        text = {"source": this.source.label, "published": published, "tables": found}
+        typer.echo(json.dumps(text, indent=1, ensure_ascii=False))
+        return
+    _say(f"Source: {this.source.label}")
+    _print_statuses(statuses)
+    if published is None:
         _say("Nothing was published from this source yet: `monitor run`.")
     else:
-        _say(f"Published {note['finished_at']}: {note['publication']}")
+        _say(f"Published {published['finished_at']}: {published['publication']}")
+
+
+def _print_statuses(statuses: list[TableStatus]) -> None:
+    from rich.table import Table
+
+    from monitor.status import NEVER, shown_range
+
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    right = {"rows", "kept"}
+    columns = ("table", "state", "rows", "asked", "at CBS", "content of", "kept", "stale", "next")
+    for name in columns:
+        table.add_column(name, justify="right" if name in right else "left", no_wrap=True)
+    colours = {"quarantined": "red", "absent": "yellow", NEVER: "yellow"}
+    for s in statuses:
+        coming = shown_range(s.next_first, s.next_last) if s.next_first and s.next_last else None
+        table.add_row(
+            s.table_id,
+            f"[{colours.get(s.state, 'green')}]{s.state}[/]",
+            _grouped(s.rows) if s.rows is not None else "-",
+            f"{s.asked_at:%Y-%m-%d %H:%M}" if s.asked_at else "-",
+            (s.modified or "-")[:10],
+            f"{s.retrieved_at:%Y-%m-%d}" if s.retrieved_at else "-",
+            f"{s.snapshots}",
+            f"[red]{s.stale_since:%Y-%m-%d}[/]" if s.stale_since else "-",
+            f"[yellow]{coming}[/]" if s.overdue else coming or ("none" if s.ended else "-"),
+        )
+    # a narrow terminal, or none, breaks lines; it leaves nothing out
+    Console(width=max(out.width, _STATUS_WIDTH)).print(table)
+    for s in statuses:
+        if s.trouble:
+            _say(s.trouble, "red")
+    for s in statuses:
+        if s.overdue:
+            _say(f"{s.table_id}: overdue, CBS announced: {s.next_text}", "yellow")
+    for s in statuses:
+        if s.next_text and not s.overdue:
+            _say(f"{s.table_id}: {s.next_text}")
+
+
+_STATUS_WIDTH = 120
 
 
 @app.command()
