@@ -1,4 +1,4 @@
-"""The command line: ``run``, ``check``, ``status``, ``dev``, ``replay``, ``sample``, ``schema``.
+"""The command line: ``run``, ``check``, ``status``, ``notify``, ``dev``, ``replay``, ….
 
 Belongs here: options, what is printed, exit codes.
 Does not belong here: the work (``monitor.run``, ``monitor.indicators``, ``monitor.cbs``). Heavy
@@ -20,6 +20,7 @@ from monitor.settings import load_settings
 
 if TYPE_CHECKING:
     from monitor.run import Run
+    from monitor.settings import Settings
     from monitor.status import TableStatus
 
 app = typer.Typer(
@@ -79,6 +80,30 @@ def run(
     is quarantined or a definition could not be resolved.
     """
     settings = load_settings(source=source, data=data, definitions=definitions)
+    try:
+        code, failures = _run(settings, select)
+    except Exception as error:
+        if getattr(error, "exit_code", Exit.ERROR) == Exit.ERROR:
+            _notify(settings, Exit.ERROR, [str(error)])
+        raise
+    _notify(settings, code, failures)
+    raise typer.Exit(code)
+
+
+def _notify(settings: Settings, code: int, failures: list[str]) -> None:
+    """Tell who wants to know (setting ``notify``); that it can't be delivered fails no run."""
+    if not settings.notify:
+        return
+    from monitor.notify import UndeliveredError, tell_of_run
+
+    try:
+        tell_of_run(settings, code, failures)
+    except UndeliveredError as error:
+        err.print(str(error), markup=False, highlight=False, soft_wrap=True)
+
+
+def _run(settings: Settings, select: str | None) -> tuple[int, list[str]]:
+    """Run; return the exit code, and what failed."""
     from monitor.run import Run
 
     this = Run(settings)
@@ -88,11 +113,11 @@ def run(
             "and the code are the same. Nothing was done."
         )
         _print_outcome(note["summary"], Path(note["publication"]))
-        raise typer.Exit(note["exit_code"])
-    raise typer.Exit(_run_in_dagster(this, select))
+        return note["exit_code"], []
+    return _run_in_dagster(this, select)
 
 
-def _run_in_dagster(this: Run, select: str | None) -> int:
+def _run_in_dagster(this: Run, select: str | None) -> tuple[int, list[str]]:
     from rich.progress import (
         BarColumn,
         MofNCompleteColumn,
@@ -134,14 +159,18 @@ def _run_in_dagster(this: Run, select: str | None) -> int:
             _complain(f"{check.asset}, check {check.check}", check.message)
     if not result.success:
         err.print("Not published: the last publication stays as it was.")
-        return Exit.ERROR
+        blocking = [check for check in result.failed_checks if check.blocking]
+        return Exit.ERROR, [
+            *(f"{failure.asset}: {failure.message}" for failure in result.failed),
+            *(f"{check.asset}, check {check.check}: {check.message}" for check in blocking),
+        ]
     note = this.note()
     if note is None or "publication" not in result.made:
         _say(f"Made {', '.join(result.made)}. The published file is as it was.")
         wrong = any(check.severity == "ERROR" for check in result.failed_checks)
-        return Exit.QUARANTINED if wrong else Exit.GOOD
+        return Exit.QUARANTINED if wrong else Exit.GOOD, []
     _print_outcome(note["summary"], Path(note["publication"]))
-    return int(note["exit_code"])
+    return int(note["exit_code"]), []
 
 
 def _complain(where: str, message: str) -> None:
@@ -327,6 +356,21 @@ def _print_statuses(statuses: list[TableStatus]) -> None:
 
 
 _STATUS_WIDTH = 120
+
+
+@app.command()
+def notify(source: Source = None, data: Data = None) -> None:
+    """Send a test message to who is told of runs that fail (setting ``notify``)."""
+    from monitor.notify import send, trial
+
+    settings = load_settings(source=source, data=data)
+    if not settings.notify:
+        raise UsageError(
+            "Nobody is told of runs that fail. Set MONITOR_NOTIFY, or notify in monitor.toml, to "
+            "the address of a webhook (https://…) or an e-mail address."
+        )
+    send(trial(settings), settings)
+    _say("A test message was accepted by the receiver.")
 
 
 @app.command()

@@ -201,7 +201,7 @@ _READERS: Mapping[str, tuple[Callable[[Any], Any], str]] = {
         _matching(r"https?://[^\s/]+\S*|(mailto:)?[^\s@:,<>]+@[^\s@:,<>]+"),
         "the address of a webhook (https://…) or an e-mail address",
     ),
-    "smtp": (_matching(r"[^\s:/@]+(:[0-9]{1,5})?"), "a server: host or host:port"),
+    "smtp": (_matching(r"[^\s:/@]+(:[0-9]{1,4})?"), "a server: host or host:port"),
 }
 """Setting -> how it is read and what it should look like."""
 
