@@ -16,6 +16,7 @@ import platform
 import smtplib
 import ssl
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from email.message import EmailMessage
 from typing import TYPE_CHECKING, Any, Literal
@@ -174,11 +175,9 @@ def _notice(
     failed = exit_code == Exit.ERROR
     statuses: list[TableStatus] = []
     note: dict[str, Any] = {}
-    try:
+    with suppress(Exception):  # what kept the run from its tables, keeps this from them
         run = Run(settings)
         statuses, note = table_statuses(run), run.note() or {}
-    except MonitorError:
-        pass  # of definitions that can't be read, or a source that is not there, ``failures`` tell
     return Notice(
         what="failed" if failed else "quarantined",
         at=settings.clock(),
@@ -215,32 +214,34 @@ def send(notice: Notice, settings: Settings, environment: Mapping[str, str] | No
         UndeliveredError: it was not accepted.
     """
     receiver = settings.notify or ""
-    if receiver.startswith(("http://", "https://")):
-        _post(notice, receiver)
-    else:
-        environment = os.environ if environment is None else environment
-        _mail(notice, receiver.removeprefix("mailto:"), settings.smtp, environment)
+    webhook = receiver.startswith(("http://", "https://"))
+    try:
+        if webhook:
+            _post(notice, receiver)
+        else:
+            environment = os.environ if environment is None else environment
+            _mail(notice, receiver.removeprefix("mailto:"), settings.smtp, environment)
+    except UndeliveredError:
+        raise
+    except Exception as error:
+        # not its text, which may hold the address of a webhook, or a password
+        server = urlsplit(receiver).hostname if webhook else settings.smtp
+        raise UndeliveredError(
+            f"The notification was not accepted by {server}: {type(error).__name__}. "
+            "`monitor notify` tries the setting."
+        ) from None
 
 
 def _post(notice: Notice, address: str) -> None:
     import requests
 
-    try:
-        # no redirect: it would turn the POST into a GET, perhaps at another host
-        answer = requests.post(
-            address, json=notice.as_json(), timeout=SECONDS, allow_redirects=False
+    # no redirect: it would turn the POST into a GET, perhaps at another host
+    answer = requests.post(address, json=notice.as_json(), timeout=SECONDS, allow_redirects=False)
+    if not 200 <= answer.status_code < 300:
+        raise UndeliveredError(
+            f"The notification was not accepted by {urlsplit(address).hostname}: status "
+            f"{answer.status_code}. `monitor notify` tries the setting."
         )
-    except requests.RequestException as error:
-        # not its text, which holds the address: that is the secret of a webhook
-        problem = type(error).__name__
-    else:
-        if answer.ok and not answer.is_redirect:
-            return
-        problem = f"status {answer.status_code}"
-    raise UndeliveredError(
-        f"The notification was not accepted by {urlsplit(address).hostname}: {problem}. "
-        "`monitor notify` tries the setting."
-    )
 
 
 def _mail(notice: Notice, receiver: str, smtp: str, environment: Mapping[str, str]) -> None:
@@ -251,25 +252,19 @@ def _mail(notice: Notice, receiver: str, smtp: str, environment: Mapping[str, st
     message["From"] = f"{NAME}@{notice.host or 'localhost'}"
     message["To"] = receiver
     message.set_content(notice.text)
-    try:
-        with smtplib.SMTP(host, int(port or _SMTP_PORT), timeout=SECONDS) as server:
+    with smtplib.SMTP(host, int(port or _SMTP_PORT), timeout=SECONDS) as server:
+        server.ehlo()
+        encrypted = server.has_extn("starttls")
+        if encrypted:
+            server.starttls(context=_tls(host))
             server.ehlo()
-            encrypted = server.has_extn("starttls")
-            if encrypted:
-                server.starttls(context=_tls(host))
-                server.ehlo()
-            if user and password:
-                if not (encrypted or _is_this_machine(host)):
-                    raise UndeliveredError(
-                        f"{smtp} offers no encryption (STARTTLS), so no password is sent to it."
-                    )
-                server.login(user, password)
-            server.send_message(message)
-    except (OSError, smtplib.SMTPException) as error:
-        raise UndeliveredError(
-            f"The e-mail was not accepted by {smtp}: {type(error).__name__}. "
-            "`monitor notify` tries the setting."
-        ) from None
+        if user and password:
+            if not (encrypted or _is_this_machine(host)):
+                raise UndeliveredError(
+                    f"{smtp} offers no encryption (STARTTLS), so no password is sent to it."
+                )
+            server.login(user, password)
+        server.send_message(message)
 
 
 def _tls(host: str) -> ssl.SSLContext:
