@@ -129,3 +129,11 @@ def test_the_same_clock_gives_the_same_publication(world: World, tmp_path: Path)
     first = Run(world.settings).everything()
     again = Run(replace(world.settings, data=tmp_path / "again")).everything()
     assert json.dumps(first.hashes) == json.dumps(again.hashes)
+
+
+def test_the_settings_can_have_every_table_asked_of_one_version_of_the_service(
+    world: World,
+) -> None:
+    assert {r.odata for r in Run(world.settings).requests.values()} == {None}
+    asked = Run(replace(world.settings, odata="v4")).requests.values()
+    assert {request.odata for request in asked} == {"v4"}
