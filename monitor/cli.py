@@ -1,4 +1,4 @@
-"""The command line: ``run``, ``check``, ``status``, ``dev``, ``replay``, ``sample``, ``schema``.
+"""The command line: ``run``, ``check``, ``status``, ``notify``, ``dev``, ``replay``, ….
 
 Belongs here: options, what is printed, exit codes.
 Does not belong here: the work (``monitor.run``, ``monitor.indicators``, ``monitor.cbs``). Heavy
@@ -7,6 +7,7 @@ libraries are imported where a command needs them, so that help and "nothing cha
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -20,6 +21,8 @@ from monitor.settings import load_settings
 
 if TYPE_CHECKING:
     from monitor.run import Run
+    from monitor.settings import Settings
+    from monitor.status import TableStatus
 
 app = typer.Typer(
     help="The shared monitor of the social domain (gedeelde monitor sociaal domein).",
@@ -78,6 +81,30 @@ def run(
     is quarantined, a definition could not be resolved or CBS changed a corrected figure.
     """
     settings = load_settings(source=source, data=data, definitions=definitions)
+    try:
+        code, failures = _run(settings, select)
+    except Exception as error:
+        if getattr(error, "exit_code", Exit.ERROR) == Exit.ERROR:
+            _notify(settings, Exit.ERROR, [str(error)])
+        raise
+    _notify(settings, code, failures)
+    raise typer.Exit(code)
+
+
+def _notify(settings: Settings, code: int, failures: list[str]) -> None:
+    """Tell who wants to know (setting ``notify``); that it can't be delivered fails no run."""
+    if not settings.notify:
+        return
+    from monitor.notify import UndeliveredError, tell_of_run
+
+    try:
+        tell_of_run(settings, code, failures)
+    except UndeliveredError as error:
+        err.print(str(error), markup=False, highlight=False, soft_wrap=True)
+
+
+def _run(settings: Settings, select: str | None) -> tuple[int, list[str]]:
+    """Run; return the exit code, and what failed."""
     from monitor.run import Run
 
     this = Run(settings)
@@ -87,11 +114,11 @@ def run(
             "and the code are the same. Nothing was done."
         )
         _print_outcome(note["summary"], Path(note["publication"]))
-        raise typer.Exit(note["exit_code"])
-    raise typer.Exit(_run_in_dagster(this, select))
+        return note["exit_code"], []
+    return _run_in_dagster(this, select)
 
 
-def _run_in_dagster(this: Run, select: str | None) -> int:
+def _run_in_dagster(this: Run, select: str | None) -> tuple[int, list[str]]:
     from rich.progress import (
         BarColumn,
         MofNCompleteColumn,
@@ -133,14 +160,18 @@ def _run_in_dagster(this: Run, select: str | None) -> int:
             _complain(f"{check.asset}, check {check.check}", check.message)
     if not result.success:
         err.print("Not published: the last publication stays as it was.")
-        return Exit.ERROR
+        blocking = [check for check in result.failed_checks if check.blocking]
+        return Exit.ERROR, [
+            *(f"{failure.asset}: {failure.message}" for failure in result.failed),
+            *(f"{check.asset}, check {check.check}: {check.message}" for check in blocking),
+        ]
     note = this.note()
     if note is None or "publication" not in result.made:
         _say(f"Made {', '.join(result.made)}. The published file is as it was.")
         wrong = any(check.severity == "ERROR" for check in result.failed_checks)
-        return Exit.QUARANTINED if wrong else Exit.GOOD
+        return Exit.QUARANTINED if wrong else Exit.GOOD, []
     _print_outcome(note["summary"], Path(note["publication"]))
-    return int(note["exit_code"])
+    return int(note["exit_code"]), []
 
 
 def _complain(where: str, message: str) -> None:
@@ -257,44 +288,86 @@ def dev(source: Source = None, data: Data = None) -> None:
 
 
 @app.command()
-def status(source: Source = None, data: Data = None, definitions: Definitions = None) -> None:
-    """Show how each CBS table stands, and what was published last."""
-    from rich.table import Table
-
-    from monitor.run import NotMaterialisedError, Run
+def status(
+    source: Source = None,
+    data: Data = None,
+    definitions: Definitions = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+) -> None:
+    """Show how each CBS table stands, and what was published last; asks the source nothing."""
+    from monitor.run import Run
+    from monitor.status import table_statuses
 
     this = Run(load_settings(source=source, data=data, definitions=definitions))
-    table = Table(box=None, padding=(0, 2, 0, 0))
-    for name in ("table", "state", "rows", "content of", "asked", "CBS's word"):
-        table.add_column(name, justify="right" if name == "rows" else "left", no_wrap=True)
-    colours = {"quarantined": "red", "absent": "yellow"}
-    complaints: list[str] = []
-    for table_id in this.requests:
-        try:
-            state = this.state(table_id)
-        except NotMaterialisedError:
-            table.add_row(table_id, "[yellow]never asked[/]")
-            continue
-        snapshot = state.snapshot
-        table.add_row(
-            table_id,
-            f"[{colours.get(state.state, 'green')}]{state.state}[/]",
-            _grouped(snapshot.rows) if snapshot else "-",
-            f"{snapshot.retrieved_at:%Y-%m-%d %H:%M}" if snapshot else "-",
-            f"{state.asked_at:%Y-%m-%d %H:%M}",
-            (state.modified or "-")[:10],
-        )
-        if state.state == "quarantined":
-            complaints.append(f"{table_id}: {state.reason} ({state.detail})")
-    _say(f"Source: {this.source.label}")
-    out.print(table)
-    for complaint in complaints:
-        _say(complaint, "red")
+    statuses = table_statuses(this)
     note = this.note()
-    if note is None:
+    published = {key: note[key] for key in ("finished_at", "publication")} if note else None
+    if as_json:
+        found = [status.as_json() for status in statuses]
+        text = {"source": this.source.label, "published": published, "tables": found}
+        typer.echo(json.dumps(text, indent=1, ensure_ascii=False))
+        return
+    _say(f"Source: {this.source.label}")
+    _print_statuses(statuses)
+    if published is None:
         _say("Nothing was published from this source yet: `monitor run`.")
     else:
-        _say(f"Published {note['finished_at']}: {note['publication']}")
+        _say(f"Published {published['finished_at']}: {published['publication']}")
+
+
+def _print_statuses(statuses: list[TableStatus]) -> None:
+    from rich.table import Table
+
+    from monitor.status import NEVER, shown_range
+
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    right = {"rows", "kept"}
+    columns = ("table", "state", "rows", "asked", "at CBS", "content of", "kept", "stale", "next")
+    for name in columns:
+        table.add_column(name, justify="right" if name in right else "left", no_wrap=True)
+    colours = {"quarantined": "red", "absent": "yellow", NEVER: "yellow"}
+    for s in statuses:
+        coming = shown_range(s.next_first, s.next_last) if s.next_first and s.next_last else None
+        table.add_row(
+            s.table_id,
+            f"[{colours.get(s.state, 'green')}]{s.state}[/]",
+            _grouped(s.rows) if s.rows is not None else "-",
+            f"{s.asked_at:%Y-%m-%d %H:%M}" if s.asked_at else "-",
+            (s.modified or "-")[:10],
+            f"{s.retrieved_at:%Y-%m-%d}" if s.retrieved_at else "-",
+            f"{s.snapshots}",
+            f"[red]{s.stale_since:%Y-%m-%d}[/]" if s.stale_since else "-",
+            f"[yellow]{coming}[/]" if s.overdue else coming or ("none" if s.ended else "-"),
+        )
+    # a narrow terminal, or none, breaks lines; it leaves nothing out
+    Console(width=max(out.width, _STATUS_WIDTH)).print(table)
+    for s in statuses:
+        if s.trouble:
+            _say(s.trouble, "red")
+    for s in statuses:
+        if s.overdue:
+            _say(f"{s.table_id}: overdue, CBS announced: {s.next_text}", "yellow")
+    for s in statuses:
+        if s.next_text and not s.overdue:
+            _say(f"{s.table_id}: {s.next_text}")
+
+
+_STATUS_WIDTH = 120
+
+
+@app.command()
+def notify(source: Source = None, data: Data = None) -> None:
+    """Send a test message to who is told of runs that fail (setting ``notify``)."""
+    from monitor.notify import send, trial
+
+    settings = load_settings(source=source, data=data)
+    if not settings.notify:
+        raise UsageError(
+            "Nobody is told of runs that fail. Set MONITOR_NOTIFY, or notify in monitor.toml, to "
+            "the address of a webhook (https://…) or an e-mail address."
+        )
+    send(trial(settings), settings)
+    _say("A test message was accepted by the receiver.")
 
 
 @app.command(epilog=f"Faults: {explained()}")

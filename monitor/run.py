@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import json
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,9 +29,10 @@ from monitor.warehouse.store import (
 )
 
 if TYPE_CHECKING:
+    from monitor.cbs.calendar import About
     from monitor.cbs.ingest import Progress, TableState
     from monitor.cbs.metadata import TableMeta
-    from monitor.cbs.sources import CbsService, Recordings, TableRequest
+    from monitor.cbs.sources import CbsService, Intake, Recordings, Source, TableRequest
     from monitor.indicators.corrections import ResolvedCell
     from monitor.indicators.problems import Problem
     from monitor.indicators.resolve import Resolution
@@ -54,7 +56,10 @@ class Run:
         self.settings = settings
         self.catalogue = catalogue or load_or_raise(settings.definitions)
         self.requests: dict[str, TableRequest] = {
-            request.table_id: request for request in self.catalogue.requests()
+            request.table_id: (
+                replace(request, odata=settings.odata) if settings.odata else request
+            )
+            for request in self.catalogue.requests()
         }
         self.now = settings.clock()
 
@@ -66,7 +71,13 @@ class Run:
         recordings = self.settings.sample_recordings
         if self.settings.source == "sample":
             _generate_sample(self.settings.sample, recordings)
-        return open_source(self.settings.source, recordings, cbs_url=self.settings.cbs_url)
+        return open_source(
+            self.settings.source,
+            recordings,
+            cbs_url=self.settings.cbs_url,
+            timeout=self.settings.timeout,
+            at_once=self.settings.requests_at_once,
+        )
 
     @cached_property
     def workspace(self) -> Workspace:
@@ -87,9 +98,10 @@ class Run:
         from monitor.regions.codes import AREA_CODES
         from monitor.validation.stages import check_recording
 
+        source = _Heard(self.source)
         state = refresh(
             self.requests[table_id],
-            self.source,
+            source,
             self.workspace.folder,
             self.now,
             codes=AREA_CODES,
@@ -97,8 +109,15 @@ class Run:
             progress=progress,
             validate=check_recording,
         )
+        state = _remembering(self.workspace, state, source.about)
         _write_state(self.workspace, state)
         return state
+
+    def words(self) -> dict[str, str | None]:
+        """Return `Source.modified` of every table, and remember that they were asked for."""
+        words = self.source.modified(self.requests.values())
+        note_asked(self.workspace, words, self.now)
+        return words
 
     def state(self, table_id: str) -> TableState:
         """Return how a table stood when it was last asked for.
@@ -367,13 +386,36 @@ class Run:
         note = self.note()
         if note is None or not Path(note["publication"]).exists():
             return None
-        words = self.source.modified(self.requests.values())
+        words = self.words()
         asked = words.keys() == self.requests.keys()  # else the source failed for some table
         return note if asked and note["fingerprint"] == self.fingerprint(words) else None
 
     def note(self) -> dict[str, Any] | None:
         """Return what the last publication of this source was made from and came to, or None."""
         return read_note(self.workspace.last_run)
+
+
+def note_asked(workspace: Workspace, tables: Iterable[str], now: dt.datetime) -> None:
+    """Remember that a source gave its word on tables; fetching them is another matter.
+
+    A note of its own, so that a sensor never writes in the notes of a run.
+    """
+    times = read_note(workspace.asked) or {}
+    write_note(workspace.asked, times | dict.fromkeys(tables, now.isoformat()))
+
+
+def last_asked(workspace: Workspace) -> dict[str, dt.datetime]:
+    """Return when the source last gave its word on each table, see `note_asked`."""
+    times = read_note(workspace.asked) or {}
+    return {table_id: dt.datetime.fromisoformat(time) for table_id, time in times.items()}
+
+
+def known_about(workspace: Workspace, table_id: str) -> About | None:
+    """Return what CBS last said of a table's rhythm, from the one small note; None before that."""
+    from monitor.cbs.calendar import About
+
+    note = read_note(workspace.states / f"{table_id}.json") or {}
+    return About(**note["about"]) if "about" in note else None
 
 
 def judged_words(workspace: Workspace, tables: Iterable[str]) -> dict[str, str | None]:
@@ -403,6 +445,51 @@ def _generate_sample(specification: Path, recordings: Path) -> None:
     note.write_text(made_from, encoding="utf-8")
 
 
+class _Heard:
+    """A source, and what the table it handed over said of its rhythm: also where it is unchanged.
+
+    CBS moves the date of a publication without touching a figure; then no snapshot is kept.
+    """
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self.label, self.partial = source.label, source.partial
+        self.ask, self.describe, self.modified = source.ask, source.describe, source.modified
+        self.about: About | None = None
+
+    def fetch(self, request: TableRequest, into: Intake) -> TableMeta:
+        from monitor.cbs.calendar import about
+
+        meta = self._source.fetch(request, into)
+        self.about = about(meta.infos)
+        return meta
+
+
+def _remembering(workspace: Workspace, state: TableState, heard: About | None) -> TableState:
+    """Return a state with what follows from earlier ones: since when it is stale, what CBS said."""
+    known = read_note(workspace.states / f"{state.table_id}.json") or {}
+    stale_since = None
+    if state.state == "quarantined":
+        earlier = known.get("stale_since")
+        stale_since = dt.datetime.fromisoformat(earlier) if earlier else state.asked_at
+    about = heard or known_about(workspace, state.table_id) or _kept_about(state)
+    return replace(state, stale_since=stale_since, about=about or state.about)
+
+
+def _kept_about(state: TableState) -> About | None:
+    """Return what the served snapshot says; its dimensions, which may be large, are not read."""
+    from monitor.cbs.calendar import about
+
+    if state.snapshot is None:
+        return None
+    with contextlib.suppress(TableError):
+        for entity in ("TableInfos", "Properties"):
+            for page in state.snapshot.pages(entity):
+                for row in json.loads(page)["value"]:
+                    return about(row)
+    return None
+
+
 def _write_state(workspace: Workspace, state: TableState) -> None:
     def below(path: Path | None) -> str | None:
         return None if path is None else path.relative_to(workspace.folder).as_posix()
@@ -416,12 +503,15 @@ def _write_state(workspace: Workspace, state: TableState) -> None:
         "detail": state.detail,
         "asked_at": state.asked_at.isoformat(),
         "modified": state.modified,
+        "stale_since": state.stale_since.isoformat() if state.stale_since else None,
+        "about": asdict(state.about),
     }
     write_note(workspace.states / f"{state.table_id}.json", text)
 
 
 def _read_state(workspace: Workspace, table_id: str) -> TableState:
     from monitor.cbs.archive import Archive
+    from monitor.cbs.calendar import About
     from monitor.cbs.ingest import TableState
 
     known = read_note(workspace.states / f"{table_id}.json")
@@ -442,4 +532,8 @@ def _read_state(workspace: Workspace, table_id: str) -> TableState:
         detail=known["detail"],
         asked_at=dt.datetime.fromisoformat(known["asked_at"]),
         modified=known["modified"],
+        stale_since=(
+            dt.datetime.fromisoformat(known["stale_since"]) if known.get("stale_since") else None
+        ),
+        about=known_about(workspace, table_id) or About(),
     )

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import datetime as dt
 import os
+import re
 import tomllib
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from monitor.errors import UsageError
 
@@ -22,7 +23,19 @@ SYNTHETIC = "voorbeelddata-synthetisch"
 SAMPLE_LABEL = "voorbeelddata"
 """Label of the source ``sample``; another name than the folder of its specification."""
 
-_KEYS = ("source", "definitions", "sql", "data", "cbs_url", "now")
+_KEYS = (
+    "source",
+    "definitions",
+    "sql",
+    "data",
+    "cbs_url",
+    "now",
+    "timeout",
+    "requests_at_once",
+    "odata",
+    "notify",
+    "smtp",
+)
 
 
 @dataclass(frozen=True)
@@ -38,6 +51,12 @@ class Settings:
         sample: folder with the specification of the synthetic sample.
         cbs_url: another address than CBS's own for the source ``cbs`` (a proxy, a test).
         now: the clock of the run; None is the real one. Timezone-aware.
+        timeout: seconds of silence after which an answer of the source is given up.
+        requests_at_once: how many requests the source gets at the same time, at most.
+        odata: the version of CBS's service for every table; None is what the definitions say.
+        notify: who is told of a run that failed or quarantined: the http(s) address of a webhook
+            or an e-mail address; None is nobody. Never printed: a webhook's address is a secret.
+        smtp: ``host:port`` of the server that sends e-mail.
     """
 
     source: str = "sample"
@@ -47,6 +66,11 @@ class Settings:
     sample: Path = REPOSITORY / "data" / "sample"
     cbs_url: str | None = None
     now: dt.datetime | None = None
+    timeout: float = 60.0
+    requests_at_once: int = 4
+    odata: Literal["v3", "v4"] | None = None
+    notify: str | None = field(default=None, repr=False)
+    smtp: str = "localhost:25"
 
     def clock(self) -> dt.datetime:
         """Return the time of the run, in UTC and without parts of a second."""
@@ -79,6 +103,16 @@ class Workspace:
     def states(self) -> Path:
         """How each table stood when it was last asked for: ``<table>.json``."""
         return self.folder / "states"
+
+    @property
+    def asked(self) -> Path:
+        """When the source last gave its word on each table."""
+        return self.folder / "asked.json"
+
+    @property
+    def told(self) -> Path:
+        """What was last told to who wants to know (setting ``notify``)."""
+        return self.folder / "told.json"
 
     @property
     def tables(self) -> Path:
@@ -122,7 +156,54 @@ def load_settings(environment: Mapping[str, str] | None = None, **options: Any) 
             values[key] = Path(values[key]).resolve()
     if isinstance(values.get("now"), str):
         values["now"] = _instant(values["now"])
+    for key, (read, form) in _READERS.items():
+        if key in values:
+            try:
+                values[key] = read(values[key])
+            except (TypeError, ValueError):
+                # never the value: a webhook's address is a secret
+                raise UsageError(f"Setting {key} (MONITOR_{key.upper()}) must be {form}.") from None
     return Settings(**values)
+
+
+def _seconds(value: Any) -> float:
+    if isinstance(value, bool) or not 1 <= (seconds := float(value)) <= 3600:
+        raise ValueError
+    return seconds
+
+
+def _how_many(value: Any) -> int:
+    if isinstance(value, bool | float) or not 1 <= (number := int(value)) <= 16:
+        raise ValueError
+    return number
+
+
+def _odata(value: Any) -> str:
+    if value not in {"v3", "v4"}:
+        raise ValueError
+    return str(value)
+
+
+def _matching(pattern: str) -> Callable[[Any], str]:
+    def read(value: Any) -> str:
+        if not re.fullmatch(pattern, value):
+            raise ValueError
+        return str(value)
+
+    return read
+
+
+_READERS: Mapping[str, tuple[Callable[[Any], Any], str]] = {
+    "timeout": (_seconds, "a number of seconds, 1 to 3600"),
+    "requests_at_once": (_how_many, "a whole number, 1 to 16"),
+    "odata": (_odata, "v3 or v4"),
+    "notify": (
+        _matching(r"https?://[^\s/]+\S*|(mailto:)?[^\s@:,<>]+@[^\s@:,<>]+"),
+        "the address of a webhook (https://…) or an e-mail address",
+    ),
+    "smtp": (_matching(r"[^\s:/@]+(:[0-9]{1,4})?"), "a server: host or host:port"),
+}
+"""Setting -> how it is read and what it should look like."""
 
 
 def _from_file(path: Path) -> dict[str, Any]:

@@ -260,3 +260,11 @@ def test_a_correction_in_a_denominator_reaches_the_ratio(world: World) -> None:
         "SELECT value, denominator, correction_id FROM outcomes.hulp "
         "WHERE indicator_id = 'deel' AND region_code = 'GM0014'"
     ) == [(50.0, 12.2, "onder")]
+
+
+def test_the_settings_can_have_every_table_asked_of_one_version_of_the_service(
+    world: World,
+) -> None:
+    assert {r.odata for r in Run(world.settings).requests.values()} == {None}
+    asked = Run(replace(world.settings, odata="v4")).requests.values()
+    assert {request.odata for request in asked} == {"v4"}

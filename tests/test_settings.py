@@ -61,3 +61,50 @@ def test_what_a_run_makes_never_lies_in_the_committed_folder_of_the_sample() -> 
     made = settings.workspace(SAMPLE_LABEL).folder
     assert not made.is_relative_to(settings.sample)
     assert not settings.sample_recordings.is_relative_to(settings.sample)
+
+
+def test_numbers_are_read_from_the_environment_and_the_file_alike() -> None:
+    Path("monitor.toml").write_text("timeout = 10\nrequests_at_once = 2\n", encoding="utf-8")
+    read = load_settings({})
+    assert (read.timeout, read.requests_at_once, read.odata) == (10.0, 2, None)
+    read = load_settings({"MONITOR_TIMEOUT": "2.5", "MONITOR_REQUESTS_AT_ONCE": "8"})
+    assert (read.timeout, read.requests_at_once) == (2.5, 8)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("timeout", "soon"),
+        ("timeout", "0"),
+        ("timeout", "nan"),
+        ("requests_at_once", "2.5"),
+        ("requests_at_once", "0"),
+        ("requests_at_once", "1000"),
+        ("odata", "v5"),
+        ("notify", "ftp://geheim"),
+        ("notify", "geheim"),
+        ("notify", "a@geheim, b@geheim"),
+        ("smtp", "http://mail:25"),
+        ("smtp", "geheim:x"),
+    ],
+)
+def test_a_setting_that_cannot_be_read_is_named_without_its_value(key: str, value: str) -> None:
+    with pytest.raises(UsageError, match=rf"{key} \(MONITOR_{key.upper()}\) must be") as wrong:
+        load_settings({f"MONITOR_{key.upper()}": value})
+    assert "geheim" not in str(wrong.value)
+
+
+@pytest.mark.parametrize("line", ["timeout = true", "requests_at_once = 2.0", "notify = 7"])
+def test_a_value_of_the_wrong_type_in_the_file_is_wrong_use(line: str) -> None:
+    Path("monitor.toml").write_text(f"{line}\n", encoding="utf-8")
+    with pytest.raises(UsageError, match="must be"):
+        load_settings({})
+
+
+@pytest.mark.parametrize(
+    "receiver", ["https://chat.test/hooks/geheim", "mailto:a@b.nl", "beheer@gemeente.nl"]
+)
+def test_who_is_told_is_not_shown_with_the_settings(receiver: str) -> None:
+    read = load_settings({"MONITOR_NOTIFY": receiver, "MONITOR_SMTP": "mail.test:587"})
+    assert (read.notify, read.smtp) == (receiver, "mail.test:587")
+    assert receiver not in repr(read)

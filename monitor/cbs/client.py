@@ -153,6 +153,7 @@ class Service:
         address: ``http://host:port`` to be asked instead of both of CBS's hosts.
         timeout: seconds of silence after which an answer is given up.
         retries: how often a passing fault is asked again, with a pause that doubles from a second.
+        at_once: how many requests it gets at the same time, at most.
         sleep: waits a number of seconds; tests give another.
 
     Raises:
@@ -165,6 +166,7 @@ class Service:
         *,
         timeout: float = 60.0,
         retries: int = 4,
+        at_once: int = 4,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         parts = urlsplit(address or "https://host")
@@ -173,6 +175,7 @@ class Service:
         self._address = address and address.rstrip("/")
         self._timeout = (min(CONNECT_SECONDS, timeout), timeout)
         self._retries = retries
+        self._at_once = at_once
         self._sleep = sleep
         self._session = requests.Session()
         self._session.headers["Accept-Encoding"] = "gzip"

@@ -14,7 +14,7 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -27,6 +27,7 @@ from monitor.cbs.archive import (
     Snapshot,
     SnapshotWriter,
 )
+from monitor.cbs.calendar import About
 from monitor.cbs.client import CbsFault, EmptyTable, NotOffered
 from monitor.cbs.metadata import Row, TableMeta, build_meta
 from monitor.cbs.observations import AreaCodes, write_observations
@@ -66,6 +67,10 @@ class TableState:
         modified: the source's word on the state of the table that was judged; None where it gave
             none, or gave no usable answer after it: then the table is to be asked again.
         recording: wide Parquet of that snapshot, topics with text included, see ``recording``.
+        stale_since: the first of the asks in a row, this one the last, that gave nothing usable;
+            None where this one did. Remembered by ``monitor.run``.
+        about: what CBS last said of the table's rhythm and next publication, also where the
+            figures were unchanged. Remembered by ``monitor.run``.
     """
 
     table_id: str
@@ -77,6 +82,8 @@ class TableState:
     asked_at: datetime
     modified: str | None
     recording: Path | None = None
+    stale_since: datetime | None = None
+    about: About = field(default_factory=About)
 
 
 def refresh(

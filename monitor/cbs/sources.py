@@ -261,6 +261,7 @@ def open_source(
     cbs_url: str | None = None,
     timeout: float = 60.0,
     retries: int = 4,
+    at_once: int = 4,
 ) -> CbsService | Recordings:
     """Return the source that a person named.
 
@@ -271,19 +272,31 @@ def open_source(
             apart from what CBS answers.
         timeout: see ``client.Service``.
         retries: see ``client.Service``.
+        at_once: see ``client.Service``.
 
     Raises:
         UsageError: ``spec`` is none of these, or the folder has no recordings.
     """
     if spec == "sample":
-        return Recordings(sample, "voorbeelddata", partial=False)
+        return Recordings(sample, label_of(spec), partial=False)
     if spec == "cbs":
-        label = _address_label(cbs_url) if cbs_url else "cbs"
-        return CbsService(Service(cbs_url, timeout=timeout, retries=retries), label)
+        service = Service(cbs_url, timeout=timeout, retries=retries, at_once=at_once)
+        return CbsService(service, label_of(spec, cbs_url))
     if re.match("https?://", spec):
-        service = Service(spec, timeout=timeout, retries=retries)
-        return CbsService(service, _address_label(spec), partial=True)
+        service = Service(spec, timeout=timeout, retries=retries, at_once=at_once)
+        return CbsService(service, label_of(spec), partial=True)
     return Recordings(Path(spec).expanduser())
+
+
+def label_of(spec: str, cbs_url: str | None = None) -> str:
+    """Return the label of the source that a person named; nothing is opened or asked."""
+    if spec == "sample":
+        return "voorbeelddata"
+    if spec == "cbs":
+        return _address_label(cbs_url) if cbs_url else "cbs"
+    if re.match("https?://", spec):
+        return _address_label(spec)
+    return _path_label(Path(spec).expanduser())
 
 
 def _entities(

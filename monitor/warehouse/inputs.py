@@ -18,6 +18,7 @@ from monitor.warehouse.sqlmodels import INPUT
 from monitor.warehouse.store import replace_bytes
 
 if TYPE_CHECKING:
+    from monitor.cbs.calendar import Expected
     from monitor.cbs.ingest import TableState
     from monitor.cbs.metadata import TableMeta
     from monitor.indicators.catalogue import Catalogue, Entry
@@ -75,6 +76,10 @@ SCHEMAS: dict[str, dict[str, str]] = {
         "retrieved_at": "timestamp",
         "modified": _TEXT,
         "partial": "bool",
+        "stale_since": "timestamp",
+        "next_publication": _TEXT,
+        "next_publication_from": "date",
+        "next_publication_until": "date",
     },
     "table_regions": {
         "table_id": _TEXT,
@@ -388,6 +393,10 @@ def write_sources(
                 ),
                 "modified": metas[table_id].modified if table_id in metas else None,
                 "partial": state.snapshot is not None and state.snapshot.selection.partial,
+                "stale_since": (
+                    state.stale_since.replace(tzinfo=None) if state.stale_since else None
+                ),
+                **_next_publication(state.about.expected),
             }
             for table_id, state in sorted(states.items())
         ),
@@ -396,6 +405,14 @@ def write_sources(
     write_table(tables, "table_periods", regions.periods_by_table)
     write_table(tables, "regions", regions.regions)
     write_table(tables, "region_years", regions.years)
+
+
+def _next_publication(expected: Expected | None) -> dict[str, Any]:
+    return {
+        "next_publication": expected.text if expected else None,
+        "next_publication_from": expected.first if expected else None,
+        "next_publication_until": expected.last if expected else None,
+    }
 
 
 def _measure(catalogue: Catalogue, number: int, model: Indicator) -> dict[str, Any]:
