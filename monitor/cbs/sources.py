@@ -15,21 +15,14 @@ import re
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 from urllib.parse import urlsplit
 
-from monitor.cbs.client import (
-    ROWS,
-    BrokenPage,
-    Host,
-    NoMarks,
-    NotOffered,
-    Service,
-    odata_filter,
-    source_keys,
-)
+from monitor.cbs.client import AT_ONCE, RETRIES, ROWS, TIMEOUT, Host, Service
+from monitor.cbs.failures import BrokenPage, NoMarks, NotOffered, ServiceError
 from monitor.cbs.metadata import DIMENSION_KINDS
 from monitor.cbs.rowfile import RowFileError, read_rows
+from monitor.cbs.selection import addresses, source_keys
 from monitor.errors import TableError, UsageError
 
 if TYPE_CHECKING:
@@ -40,8 +33,8 @@ if TYPE_CHECKING:
 PAGE_ROWS = 10_000
 """Rows a page, as CBS's feed has them."""
 
-_AT_ONCE = 4
 _SUFFIX = ".json.gz"
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
@@ -69,14 +62,20 @@ class Intake(Protocol):
     def describe(self, entities: Mapping[str, Sequence[Row]]) -> TableMeta:
         """Take the metadata and dimensions, before any row; raises TableError if they won't do."""
 
+    def had(self, address: str) -> bytes | None:
+        """Return the gzipped page that an interrupted fetch left of an address, in any thread."""
+
     def parse(self, page: bytes) -> Any:
         """Read the rows of a page (JSON with its envelope), in any thread; raises TableError.
 
         What it returns is for ``take``: a source does not look into it.
         """
 
-    def take(self, packed: bytes, rows: Any) -> None:
-        """Take a page (gzipped) and the rows that ``parse`` read in it, in order."""
+    def take(self, packed: bytes, rows: Any, address: str | None = None) -> None:
+        """Take a page (gzipped) and the rows that ``parse`` read in it, in order.
+
+        Where a page was asked stands in ``address``: by it ``had`` finds it again.
+        """
 
 
 class Source(Protocol):
@@ -134,12 +133,12 @@ class _ManyAtOnce:
             except TableError:
                 return []
 
-        with ThreadPoolExecutor(_AT_ONCE) as pool:
+        with ThreadPoolExecutor(AT_ONCE) as pool:
             return dict(pair for found in pool.map(word, requests) for pair in found)
 
 
 class CbsService(_ManyAtOnce):
-    """CBS's OData v3 service."""
+    """CBS's OData service: v3, and v4 for what v3 does not offer, or as a request says."""
 
     def __init__(self, service: Service, label: str = "cbs", *, partial: bool = False) -> None:
         self.label = label
@@ -147,23 +146,71 @@ class CbsService(_ManyAtOnce):
         self._service = service
 
     def ask(self, request: TableRequest) -> str:
-        """Return ``TableInfos.Modified``; see ``Source``."""
-        return str(self._service.info(request.table_id, request.host).get("Modified"))
+        """Return the table's date of modification; see ``Source``."""
+        return self._offered(request, _ask3, _ask4)
 
     def describe(self, request: TableRequest) -> dict[str, list[dict[str, Any]]]:
         """See ``Source``."""
-        table, host = request.table_id, request.host
-        infos = [self._service.info(table, host)]
-        return _entities(table, infos, lambda name: self._service.entity(table, name, host))
+        return self._offered(request, _describe3, _describe4)
 
     def fetch(self, request: TableRequest, into: Intake) -> TableMeta:
         """See ``Source``."""
-        table, host = request.table_id, request.host
+        service, table = self._service, request.table_id
         meta = into.describe(self.describe(request))
-        where = odata_filter(source_keys(meta, request.select))
-        for page, rows in self._service.rows(table, into.parse, where, host):
-            into.take(page.packed, rows)
+        if meta.odata == "v4":
+            from monitor.cbs.odata4 import first_addresses
+
+            begins = first_addresses(service, request, meta)
+        else:
+            keys = source_keys(meta, request.select)
+            begins = addresses(service.rows_address(table, request.host), keys)
+        stated = None if request.select else meta.rows_stated
+        for page, rows in service.pages(table, begins, into.parse, had=into.had, rows=stated):
+            into.take(page.packed, rows, page.address)
         return meta
+
+    def _offered(
+        self,
+        request: TableRequest,
+        in_v3: Callable[[Service, TableRequest], _T],
+        in_v4: Callable[[Service, TableRequest], _T],
+    ) -> _T:
+        """Return what the version of the service gives that has the table."""
+        if request.odata == "v4" and request.host != "cbs":
+            raise ServiceError(
+                request.table_id,
+                f"OData v4 of the host '{request.host}' is not known: ask v3, without 'odata'",
+            )
+        if request.odata == "v4":
+            return in_v4(self._service, request)
+        try:
+            return in_v3(self._service, request)
+        except NotOffered:
+            if request.odata == "v3" or request.host != "cbs":
+                raise
+            return in_v4(self._service, request)
+
+
+def _ask3(service: Service, request: TableRequest) -> str:
+    return str(service.info(request.table_id, request.host).get("Modified"))
+
+
+def _ask4(service: Service, request: TableRequest) -> str:
+    from monitor.cbs.odata4 import ask4
+
+    return ask4(service, request)
+
+
+def _describe3(service: Service, request: TableRequest) -> dict[str, list[dict[str, Any]]]:
+    table, host = request.table_id, request.host
+    infos = [service.info(table, host)]
+    return _entities(table, infos, lambda name: service.entity(table, name, host))
+
+
+def _describe4(service: Service, request: TableRequest) -> dict[str, list[dict[str, Any]]]:
+    from monitor.cbs.odata4 import describe4
+
+    return describe4(service, request)
 
 
 class Recordings(_ManyAtOnce):
@@ -259,8 +306,9 @@ def open_source(
     sample: Path,
     *,
     cbs_url: str | None = None,
-    timeout: float = 60.0,
-    retries: int = 4,
+    timeout: float = TIMEOUT,
+    retries: int = RETRIES,
+    at_once: int = AT_ONCE,
 ) -> CbsService | Recordings:
     """Return the source that a person named.
 
@@ -271,18 +319,18 @@ def open_source(
             apart from what CBS answers.
         timeout: see ``client.Service``.
         retries: see ``client.Service``.
+        at_once: see ``client.Service``.
 
     Raises:
         UsageError: ``spec`` is none of these, or the folder has no recordings.
     """
     if spec == "sample":
         return Recordings(sample, "voorbeelddata", partial=False)
-    if spec == "cbs":
-        label = _address_label(cbs_url) if cbs_url else "cbs"
-        return CbsService(Service(cbs_url, timeout=timeout, retries=retries), label)
-    if re.match("https?://", spec):
-        service = Service(spec, timeout=timeout, retries=retries)
-        return CbsService(service, _address_label(spec), partial=True)
+    if spec == "cbs" or re.match("https?://", spec):
+        address = cbs_url if spec == "cbs" else spec
+        service = Service(address, timeout=timeout, retries=retries, at_once=at_once)
+        label = _address_label(address) if address else "cbs"
+        return CbsService(service, label, partial=spec != "cbs")
     return Recordings(Path(spec).expanduser())
 
 
@@ -291,20 +339,24 @@ def _entities(
 ) -> dict[str, list[dict[str, Any]]]:
     """Return the entities that describe a table; which are its dimensions, its properties tell."""
     entities = {"TableInfos": infos}
-    try:
-        entities["DataProperties"] = properties = entity("DataProperties")
-        for row in properties:
-            match row:
-                # In another form it can't be asked for; what is wrong with it ``build_meta`` tells.
-                case {"Type": str(kind), "Key": str(key)} if key and kind in DIMENSION_KINDS:
-                    entities[key] = entity(key)
-    except NotOffered as error:
-        # The table is there: to lack a part of it is another matter than to lack the table.
-        raise BrokenPage(table_id, error.detail) from error
-    try:
-        entities["CategoryGroups"] = entity("CategoryGroups")
-    except NotOffered:
-        entities["CategoryGroups"] = []  # No figure depends on it.
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        groups = pool.submit(entity, "CategoryGroups")
+        try:
+            entities["DataProperties"] = properties = entity("DataProperties")
+            dimensions = []
+            for row in properties:
+                match row:
+                    # In another form it can't be asked for; what is wrong ``build_meta`` tells.
+                    case {"Type": str(kind), "Key": str(key)} if key and kind in DIMENSION_KINDS:
+                        dimensions.append(key)
+            entities |= zip(dimensions, pool.map(entity, dimensions), strict=True)
+        except NotOffered as error:
+            # The table is there: to lack a part of it is another matter than to lack the table.
+            raise BrokenPage(table_id, error.detail) from error
+        try:
+            entities["CategoryGroups"] = groups.result()
+        except NotOffered:
+            entities["CategoryGroups"] = []  # No figure depends on it.
     return entities
 
 
