@@ -207,7 +207,7 @@ class PageLoop(Generic[_T]):
             if strict:
                 json.loads(body)
         except ValueError as error:
-            raise BrokenPage(self._table_id, f"{error}: {address}") from error
+            raise BrokenPage(self._table_id, f"not valid JSON ({error}): {address}") from error
         if "value" not in envelope:
             raise ServiceBusy(self._table_id, f"{odata_error(envelope)}: {address}")
         link = envelope.get("odata.nextLink") or envelope.get("@odata.nextLink")

@@ -133,7 +133,7 @@ class Persistence:
                     answer = attempt(session, patience)
                 except CbsFault as error:
                     fault = error
-                    silences += self._clock() - begun >= patience
+                    silences += self._clock() - begun > 0.9 * patience
                     if not isinstance(fault, Unreachable | ServiceBusy):
                         state.heard = self._clock()
                     if not fault.passing:
