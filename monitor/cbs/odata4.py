@@ -86,11 +86,6 @@ def first_addresses(service: Service, request: TableRequest, meta: TableMeta) ->
     return [f"{base}?$filter={quote(where)}" if where else base]
 
 
-def is_recorded(folder: Path) -> bool:
-    """Tell whether a folder holds a table as OData v4 gives it."""
-    return (folder / f"Properties{SUFFIX}").is_file()
-
-
 def recorded_entities(table_id: str, folder: Path) -> dict[str, _Entity]:
     """Return what ``describe4`` returns, from the whole answers in a folder.
 

@@ -1,4 +1,4 @@
-"""The files of a folder of recordings: one gzipped JSON array of rows each.
+"""The files of a folder of recordings: gzipped JSON, a bare array of rows or one in an envelope.
 
 Belongs here: reading such a file row by row, whatever its size.
 Does not belong here: what the rows mean, and which files a table has (``sources``, ``replay``).
@@ -18,10 +18,12 @@ from monitor.errors import MonitorError
 
 _BLOCK = 1 << 22
 _BETWEEN = re.compile(r"[\s,]*")
+_START = re.compile(r'\s*(?:\[|\{[^[{]*?"value"\s*:\s*\[)')
+"""What stands before the rows: nothing, or the begin of an answer of OData."""
 
 
 class RowFileError(MonitorError):
-    """A file that is not a gzipped JSON array of rows, or is damaged."""
+    """A file that is not gzipped JSON with an array of rows, or is damaged."""
 
 
 def read_rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -36,9 +38,11 @@ def read_rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     name = f"{path.parent.name}/{path.name}"
     try:
         with gzip.open(path, "rt", encoding="utf-8-sig") as file:
-            text, at = file.read(_BLOCK).lstrip(), 1
-            if not text.startswith("["):
+            text = file.read(_BLOCK)
+            start = _START.match(text)
+            if start is None:
                 raise RowFileError(f"{name} is not a recording: a JSON array of rows is expected.")
+            at = start.end()
             while True:
                 between = _BETWEEN.match(text, at)
                 at = between.end() if between else at

@@ -12,12 +12,14 @@ from __future__ import annotations
 import gzip
 import hashlib
 import re
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 from urllib.parse import urlsplit
 
+from monitor.cbs import odata4
 from monitor.cbs.client import (
     ROWS,
     BrokenPage,
@@ -33,7 +35,7 @@ from monitor.cbs.rowfile import RowFileError, read_rows
 from monitor.errors import TableError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from monitor.cbs.metadata import Row, TableMeta
 
@@ -41,7 +43,13 @@ PAGE_ROWS = 10_000
 """Rows a page, as CBS's feed has them."""
 
 _AT_ONCE = 4
-_SUFFIX = ".json.gz"
+_SUFFIX = odata4.SUFFIX
+_FIRST: Mapping[Literal["v3", "v4"], str] = {"v3": "TableInfos", "v4": "Properties"}
+"""The entity by which a recorded table is known."""
+_CONTEXTS: Mapping[Literal["v3", "v4"], str] = {
+    "v3": f'"odata.metadata":"$metadata#Cbs.OData.WebAPI.{ROWS}"',
+    "v4": '"@odata.context":"$metadata#Observations"',
+}
 
 
 @dataclass(frozen=True)
@@ -167,21 +175,24 @@ class CbsService(_ManyAtOnce):
 
 
 class Recordings(_ManyAtOnce):
-    """A folder of recordings: ``<table>/<Entity>.json.gz``, each a bare JSON array of rows.
+    """A folder of recordings: ``<table>/<Entity>.json.gz``.
 
-    Other files in it (``provenance.json``) are not read. Gives what ``monitor replay`` gives over
-    HTTP for the same folder.
+    A table of OData v3 is recorded as a bare JSON array of rows an entity; one of v4 as whole
+    answers, its observations as ``Observations.<n>.json.gz``. Of a table recorded as both, v3 is
+    given unless v4 is asked for. Other files (``provenance.json``) are not read. Gives what
+    ``monitor replay`` gives over HTTP for the same folder.
 
     Raises:
         UsageError: there is no such folder, or it has no recordings.
     """
 
     def __init__(self, path: Path, label: str | None = None, *, partial: bool = True) -> None:
-        if not any(path.glob(f"*/TableInfos{_SUFFIX}")):
+        if not any(any(path.glob(f"*/{name}{_SUFFIX}")) for name in _FIRST.values()):
             problem = "has no recordings" if path.is_dir() else "does not exist"
             raise UsageError(
                 f"The source {path} {problem}. Give 'cbs', 'sample', an address (http://host:port) "
-                f"or a folder with <table>/TableInfos{_SUFFIX} and the table's other entities."
+                f"or a folder with <table>/TableInfos{_SUFFIX} (OData v4: Properties{_SUFFIX}) "
+                "and the table's other entities."
             )
         self.label = label or _path_label(path)
         self.partial = partial
@@ -190,7 +201,7 @@ class Recordings(_ManyAtOnce):
     def ask(self, request: TableRequest) -> str:
         """Return a digest of the table's files: of every recording that can make a difference."""
         digest = hashlib.sha256()
-        for file in sorted(self._table(request.table_id).glob(f"*{_SUFFIX}")):
+        for file in sorted(self._table(request)[0].glob(f"*{_SUFFIX}")):
             if file.name != f"TypedDataSet{_SUFFIX}":
                 content = hashlib.sha256(file.read_bytes()).hexdigest()
                 digest.update(f"{file.name} {content}\n".encode())
@@ -199,7 +210,9 @@ class Recordings(_ManyAtOnce):
     def describe(self, request: TableRequest) -> dict[str, list[dict[str, Any]]]:
         """See ``Source``."""
         table_id = request.table_id
-        folder = self._table(table_id)
+        folder, odata = self._table(request)
+        if odata == "v4":
+            return odata4.recorded_entities(table_id, folder)
 
         def entity(name: str) -> list[dict[str, Any]]:
             return [row for _, row in self._rows(table_id, folder, name)]
@@ -208,33 +221,40 @@ class Recordings(_ManyAtOnce):
 
     def fetch(self, request: TableRequest, into: Intake) -> TableMeta:
         """See ``Source``."""
-        table = request.table_id
-        folder = self._table(table)
         meta = into.describe(self.describe(request))
         keys = source_keys(meta, request.select)
+        texts = (
+            text
+            for text, row in self._recorded(request)
+            if all(row.get(dimension) in wanted for dimension, wanted in keys.items())
+        )
+        for page in _pages(texts, _CONTEXTS[meta.odata]):
+            into.take(gzip.compress(page, 1, mtime=0), into.parse(page))
+        return meta
+
+    def _recorded(self, request: TableRequest) -> Iterator[tuple[str, dict[str, Any]]]:
+        table = request.table_id
+        folder, odata = self._table(request)
+        if odata == "v4":
+            return odata4.recorded_rows(table, folder)
         if not (folder / f"{ROWS}{_SUFFIX}").is_file():
             raise NoMarks(
                 table,
                 f"the recording has no {ROWS}, and TypedDataSet does not tell a missing value's "
                 "mark. Record that entity too.",
             )
-        texts = (
-            text
-            for text, row in self._rows(table, folder, ROWS)
-            if all(row.get(dimension) in wanted for dimension, wanted in keys.items())
-        )
-        for page in _pages(texts):
-            into.take(gzip.compress(page, 1, mtime=0), into.parse(page))
-        return meta
+        return self._rows(table, folder, ROWS)
 
-    def _table(self, table_id: str) -> Path:
+    def _table(self, request: TableRequest) -> tuple[Path, Literal["v3", "v4"]]:
+        """Return the folder of a table, and as which version of OData it holds the table."""
         # As CBS's service, which does not mind the case of an identifier.
-        for folder in self._path.iterdir():
-            if folder.name.lower() == table_id.lower():
-                if (folder / f"TableInfos{_SUFFIX}").is_file():
-                    return folder
-                break
-        raise NotOffered(table_id, f"not among the recordings in {self._path.name}")
+        for folder in sorted(self._path.iterdir()):
+            if folder.name.lower() == request.table_id.lower():
+                for odata, name in _FIRST.items():
+                    if (folder / f"{name}{_SUFFIX}").is_file() and request.odata in (odata, None):
+                        return folder, odata
+        wanted = f" as OData {request.odata}" if request.odata else ""
+        raise NotOffered(request.table_id, f"not among the recordings in {self._path.name}{wanted}")
 
     @staticmethod
     def _rows(table_id: str, folder: Path, name: str) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -308,22 +328,21 @@ def _entities(
     return entities
 
 
-def _pages(rows: Iterable[str]) -> Iterator[bytes]:
+def _pages(rows: Iterable[str], context: str) -> Iterator[bytes]:
     """Cut rows in pages, in an envelope as CBS's; without rows there is one page without rows."""
     page: list[str] = []
     first = True
     for row in rows:
         page.append(row)
         if len(page) == PAGE_ROWS:
-            yield _envelope(page)
+            yield _envelope(page, context)
             page, first = [], False
     if page or first:
-        yield _envelope(page)
+        yield _envelope(page, context)
 
 
-def _envelope(rows: list[str]) -> bytes:
-    head = f'{{"odata.metadata":"$metadata#Cbs.OData.WebAPI.{ROWS}","value":[\n'
-    return (head + ",\n".join(rows) + "\n]}").encode()
+def _envelope(rows: list[str], context: str) -> bytes:
+    return ("{" + context + ',"value":[\n' + ",\n".join(rows) + "\n]}").encode()
 
 
 def _address_label(address: str) -> str:
