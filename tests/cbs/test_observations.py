@@ -16,13 +16,12 @@ from monitor.cbs.observations import (
     AreaCodes,
     DuplicateRowError,
     PeriodError,
-    UnknownMarkError,
     UnknownMemberError,
     UnknownStatusError,
     write_observations,
 )
 from monitor.cbs.periods import UnknownPeriodError
-from monitor.cbs.recording import RecordingError, RecordingWriter
+from monitor.cbs.recording import RecordingError, RecordingWriter, UnknownMarkError
 from monitor.cbs.sources import TableRequest
 from monitor.errors import TableError
 
