@@ -43,6 +43,20 @@ onbekend, onvoldoende betrouwbaar of geheim": unknown, unreliable or confidentia
 mark, and the reason that goes with it, ``unknown_or_confidential``, is true of each.
 """
 
+STATUSES: Mapping[str | None, str] = {
+    "Voorlopig": "provisional",
+    "NaderVoorlopig": "revised_provisional",
+    "Definitief": "definitive",
+    None: "unknown",
+}
+"""CBS's word for the status of a period -> ours; None where CBS gives none."""
+
+
+_REGION = re.compile(r"\S{4,}")
+_PROVISIONAL = "voorlopige cijfers"
+_MEMORY = "1GB"
+"""DuckDB spills what doesn't fit to a folder beside the file that is written."""
+
 
 class UnknownStatusError(TableError):
     """A period with a status that is not in ``STATUSES``."""
