@@ -9,6 +9,7 @@ Figures stay as CBS published them, in the unit of their topic: a scale ("x 1 00
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -393,8 +394,6 @@ def _copy(meta: TableMeta, request: TableRequest, out: Path) -> tuple[str, dict[
         "topics": [topic.key for topic in topics],
         "out": str(out),
     }
-    if meta.odata == "v4":
-        values |= {"reasons": list(ATTRIBUTES), "reason_marks": list(ATTRIBUTES.values())}
     if not meta.time:
         values["statuses"] = [topic_status(meta, topic) for topic in topics]
     return query, values
@@ -403,36 +402,34 @@ def _copy(meta: TableMeta, request: TableRequest, out: Path) -> tuple[str, dict[
 def _wide_cells(meta: TableMeta) -> str:
     """Return SQL that sorts the wide rows and turns them, in that order, into long ones."""
     cells = [f"t{n}" for n in range(len(_topics(meta)))]
-    status = "status" if meta.time else "unnest($statuses::status[])"
+    status = "status" if meta.time else "unnest($statuses::status[]) AS status"
     return f"""
         SELECT
-            * EXCLUDE (status), {status} AS status,
+            * EXCLUDE (status), {status},
             unnest($topics::topic[]) AS topic, unnest([{", ".join(cells)}]::VARCHAR[]) AS text
         FROM ({_coded(meta, cells)} ORDER BY row_key)"""
 
 
 def _long_cells(meta: TableMeta) -> str:
     """Return SQL that sorts the long rows of numeric topics and gives what is missing its mark."""
-    at = "list_position($topics::VARCHAR[], topic::VARCHAR)"
-    status = "status" if meta.time else f"($statuses::status[])[{at}]"
-    mark = "($reason_marks::VARCHAR[])[list_position($reasons::VARCHAR[], attribute)]"
-    wanted = "recording.topic IN (SELECT unnest($topics::VARCHAR[]))"
+    topic = "recording.topic::topic"
+    position = "list_position($topics::VARCHAR[], recording.topic)"
+    status = "status" if meta.time else f"($statuses::status[])[{position}]"
+    mark = " ".join(f"WHEN '{reason}' THEN '{mark}'" for reason, mark in ATTRIBUTES.items())
+    text = f"coalesce(text, CASE attribute {mark} END) AS text"
     return f"""
-        SELECT * EXCLUDE (status, attribute, text), {status} AS status,
-            coalesce(text, {mark}) AS text
-        FROM (
-            {_coded(meta, ["recording.topic::topic AS topic", "attribute", "text"])}
-            WHERE {wanted} ORDER BY row_key, recording.topic::topic
-        )"""
+        {_coded(meta, [f"{topic} AS topic", text], status)}
+        WHERE {position} IS NOT NULL
+        ORDER BY row_key, {topic}"""
 
 
-def _coded(meta: TableMeta, columns: list[str]) -> str:
-    """Return SQL of rows with what their codes mean, and some columns as they are."""
+def _coded(meta: TableMeta, columns: list[str], status: str = "status") -> str:
+    """Return SQL of rows with what their codes mean, and some columns of their own."""
     period_code = _column(meta, meta.time.key) if meta.time else "''"
     return f"""
         SELECT
             row_key, {_members(meta)}::members AS members,
-            region.* EXCLUDE (code), period.* EXCLUDE (code)
+            region.* EXCLUDE (code), period.* EXCLUDE (code, status), {status} AS status
             {"".join(f", {column}" for column in columns)}
         FROM recording
         JOIN region ON region.code = {_column(meta, meta.geo.key)}
