@@ -27,7 +27,7 @@ from monitor.cbs.archive import (
     Snapshot,
     SnapshotWriter,
 )
-from monitor.cbs.client import CbsFault, EmptyTable, NotOffered
+from monitor.cbs.failures import CbsFault, EmptyTable, NotOffered
 from monitor.cbs.metadata import Row, TableMeta, build_meta
 from monitor.cbs.observations import AreaCodes, write_observations
 from monitor.cbs.recording import RecordingWriter, identity, rebuild
@@ -293,7 +293,10 @@ class _Intake:
     def parse(self, page: bytes) -> Any:
         return self._described.parse(page)
 
-    def take(self, packed: bytes, rows: Any) -> None:
+    def had(self, address: str) -> bytes | None:
+        return None
+
+    def take(self, packed: bytes, rows: Any, address: str | None = None) -> None:
         so_far = self._archive.page(packed, self._described.write(rows))
         if self._progress:
             self._progress(self._request.table_id, so_far, self._total)

@@ -27,7 +27,7 @@ DIMENSION_KINDS: Mapping[str, DimensionKind] = {
 """``DataProperties.Type`` (v4: ``Dimensions.Kind``) -> kind. Dimensions are known by it, not by
 their name."""
 
-UNTYPED = "UntypedDataSet"
+ROWS = "UntypedDataSet"
 """The rows of v3: the entity that keeps the mark of a missing value. TypedDataSet has null only."""
 OBSERVATIONS = "Observations"
 """The rows of v4: one a figure, with the reason why one is missing."""
@@ -163,7 +163,7 @@ class TableMeta:
     @property
     def rows_entity(self) -> str:
         """The entity that holds the rows: one a combination of members (v3) or a figure (v4)."""
-        return UNTYPED if self.odata == "v3" else OBSERVATIONS
+        return ROWS if self.odata == "v3" else OBSERVATIONS
 
     @property
     def geo(self) -> Dimension:

@@ -1,8 +1,8 @@
-"""How CBS's OData v4 lays a table out, over HTTP and in recordings.
+"""How CBS's OData v4 lays a table out.
 
-Belongs here: which entities describe a table there, their addresses, and whole answers in a folder.
-Does not belong here: HTTP (``client``), choosing between v3 and v4 (``sources``), what the entities
-mean (``metadata``) and rows (``recording``).
+Belongs here: which entities describe a table there, and their addresses.
+Does not belong here: HTTP (``client``), recordings and choosing between v3 and v4 (``sources``),
+what the entities mean (``metadata``) and rows (``recording``).
 
     /odata/v1/CBS/<table>/Properties        one object: the table itself
     /odata/v1/CBS/<table>/Dimensions        and <Dimension>Codes, the members of each
@@ -14,32 +14,22 @@ Identifiers are case-sensitive there, and codes are not padded.
 
 from __future__ import annotations
 
-import gzip
 import json
-import zlib
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from monitor.cbs.client import BrokenPage, CbsFault, NotOffered, odata_filter, source_keys
+from monitor.cbs.failures import BrokenPage, NotOffered
 from monitor.cbs.metadata import OBSERVATIONS, word_of
-from monitor.cbs.rowfile import RowFileError, read_rows
+from monitor.cbs.selection import addresses, source_keys
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
+    from collections.abc import Callable
 
     from monitor.cbs.client import Service
     from monitor.cbs.metadata import TableMeta
     from monitor.cbs.sources import TableRequest
 
-SUFFIX = ".json.gz"
 _Entity = list[dict[str, Any]]
-
-
-class NoObservations(CbsFault):
-    """The table is described, and its figures are not there."""
-
-    explanation = "Van deze tabel is alleen de beschrijving er, zonder de cijfers."
 
 
 def ask4(service: Service, request: TableRequest) -> str:
@@ -68,11 +58,11 @@ def describe4(service: Service, request: TableRequest) -> dict[str, _Entity]:
         address = f"{base}/{quote(name)}"
         answer = service.json(table, address)
         if "@odata.nextLink" in answer:  # a long list of codes: through the loop that turns pages
-            pages = service.pages(table, [address], json.loads)
-            return [row for _, page in pages for row in _listed(table, name, page)]
-        return _listed(table, name, answer)
+            pages = service.pages(table, [address], lambda page: _parsed(table, page))
+            return [row for _, rows in pages for row in rows]
+        return _listed(table, answer)
 
-    return _entities(table, _properties(service, request), entity)
+    return entities(table, _properties(service, request), entity)
 
 
 def first_addresses(service: Service, request: TableRequest, meta: TableMeta) -> list[str]:
@@ -81,55 +71,10 @@ def first_addresses(service: Service, request: TableRequest, meta: TableMeta) ->
     Raises:
         UnknownSelection: the table does not have a selected dimension or code.
     """
-    base = f"{_base(service, request)}/{OBSERVATIONS}"
-    where = odata_filter(source_keys(meta, request.select))
-    return [f"{base}?$filter={quote(where)}" if where else base]
-
-
-def recorded_entities(table_id: str, folder: Path) -> dict[str, _Entity]:
-    """Return what ``describe4`` returns, from the whole answers in a folder.
-
-    Raises:
-        CbsFault: an entity is not there or damaged.
-    """
-
-    def entity(name: str) -> _Entity:
-        path = folder / f"{name}{SUFFIX}"
-        if not path.is_file():
-            raise NotOffered(table_id, f"the recording has no {path.name}")
-        return [row for _, row in _rows(table_id, path)]
-
-    path = folder / f"Properties{SUFFIX}"
-    try:
-        properties = json.loads(gzip.decompress(path.read_bytes()))
-    except (OSError, EOFError, ValueError, zlib.error) as error:
-        raise BrokenPage(table_id, f"{path.name} can't be read: {error}") from error
-    return _entities(table_id, properties, entity)
-
-
-def recorded_rows(table_id: str, folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield each recorded observation as its own JSON text and decoded, page by page in order.
-
-    Raises:
-        NoObservations: the recording has the description only.
-        BrokenPage: a page is damaged.
-    """
-    pages = sorted(
-        folder.glob(f"{OBSERVATIONS}.*{SUFFIX}"), key=lambda path: path.name.split(".")[1].zfill(9)
-    )
-    if not pages:
-        raise NoObservations(
-            table_id,
-            f"the recording has no {OBSERVATIONS}.1{SUFFIX}, only what describes the table. "
-            "Record its observations too.",
-        )
-    for path in pages:
-        yield from _rows(table_id, path)
+    return addresses(f"{_base(service, request)}/{OBSERVATIONS}", source_keys(meta, request.select))
 
 
 def _base(service: Service, request: TableRequest) -> str:
-    if request.host != "cbs":
-        raise NotOffered(request.table_id, "OData v4 offers CBS's own tables only")
     return f"{service.address4()}/odata/v1/CBS/{quote(request.table_id)}"
 
 
@@ -137,37 +82,49 @@ def _properties(service: Service, request: TableRequest) -> dict[str, Any]:
     return service.json(request.table_id, f"{_base(service, request)}/Properties")
 
 
-def _entities(
+def entities(
     table_id: str, properties: dict[str, Any], entity: Callable[[str], _Entity]
 ) -> dict[str, _Entity]:
-    entities = {"Properties": [properties]}
+    """Return what ``describe4`` returns.
+
+    Args:
+        table_id: CBS's identifier.
+        properties: the object of ``Properties``.
+        entity: gives the rows of an entity; raises NotOffered where there is none.
+
+    Raises:
+        BrokenPage: an entity is not there that every table has.
+        CbsFault: from ``entity``.
+    """
+    found = {"Properties": [properties]}
     try:
-        entities["Dimensions"] = entity("Dimensions")
-        entities["MeasureCodes"] = entity("MeasureCodes")
-        for row in entities["Dimensions"]:
+        found["Dimensions"] = entity("Dimensions")
+        found["MeasureCodes"] = entity("MeasureCodes")
+        for row in found["Dimensions"]:
             match row:
                 # In another form it can't be asked for; what is wrong with it ``build_meta`` tells.
                 case {"Identifier": str(key)} if key:
-                    entities[key] = entity(f"{key}Codes")
+                    found[key] = entity(f"{key}Codes")
     except NotOffered as error:
         # The table is there: to lack a part of it is another matter than to lack the table.
         raise BrokenPage(table_id, error.detail) from error
     try:
-        entities["MeasureGroups"] = entity("MeasureGroups")
+        found["MeasureGroups"] = entity("MeasureGroups")
     except NotOffered:
-        entities["MeasureGroups"] = []
-    return entities
+        found["MeasureGroups"] = []
+    return found
 
 
-def _listed(table_id: str, name: str, answer: dict[str, Any]) -> _Entity:
+def _parsed(table_id: str, page: bytes) -> _Entity:
+    try:
+        return _listed(table_id, json.loads(page))
+    except ValueError as error:
+        raise BrokenPage(table_id, f"a page of codes that is not JSON: {error}") from error
+
+
+def _listed(table_id: str, answer: dict[str, Any]) -> _Entity:
     rows = answer.get("value")
     if not isinstance(rows, list):
-        raise BrokenPage(table_id, f"{name} has no list of rows, 'value'")
+        context = answer.get("@odata.context")
+        raise BrokenPage(table_id, f"an answer without a list of rows, 'value': {context}")
     return rows
-
-
-def _rows(table_id: str, path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    try:
-        yield from read_rows(path)
-    except RowFileError as error:
-        raise BrokenPage(table_id, str(error)) from error

@@ -31,7 +31,7 @@ import pyarrow.compute as pc
 import pyarrow.json as pj
 import pyarrow.parquet as pq
 
-from monitor.cbs.client import CbsFault
+from monitor.cbs.failures import CbsFault
 from monitor.cbs.metadata import Row, TableMeta, group_path
 from monitor.errors import TableError
 

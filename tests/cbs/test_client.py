@@ -11,22 +11,22 @@ from typing import Any
 import cbsodata
 import pytest
 
-from monitor.cbs.client import (
+from monitor.cbs.client import Service
+from monitor.cbs.failures import (
     BrokenPage,
     EndlessPages,
     ForeignNextLink,
     NoMarks,
     NotOffered,
-    Service,
     ServiceBusy,
     ServiceError,
     UnknownSelection,
     Unreachable,
-    odata_filter,
-    source_keys,
 )
 from monitor.cbs.metadata import build_meta
+from monitor.cbs.pages import Page
 from monitor.cbs.replay import Fault, Replay
+from monitor.cbs.selection import odata_filter, source_keys
 from monitor.errors import TableError, UsageError
 
 TABLE = "99999NED"
@@ -47,8 +47,12 @@ def value_of(page: bytes) -> list[dict[str, Any]]:
         raise TableError(TABLE, str(error)) from error
 
 
-def rows_of(service: Service, where: str = "") -> list[dict[str, Any]]:
-    return [row for _, rows in service.rows(TABLE, value_of, where) for row in rows]
+def pages_of(service: Service, **options: Any) -> Iterator[tuple[Page, list[dict[str, Any]]]]:
+    return service.pages(TABLE, [service.rows_address(TABLE)], value_of, **options)
+
+
+def rows_of(service: Service, **options: Any) -> list[dict[str, Any]]:
+    return [row for _, rows in pages_of(service, **options) for row in rows]
 
 
 Answer = Callable[[int, str], tuple[int, dict[str, str], bytes]]
@@ -91,7 +95,7 @@ def page(rows: list[dict[str, Any]], **more: str) -> tuple[int, dict[str, str], 
 
 def test_rows_of_all_pages_come_in_order_and_gzipped_as_they_came(record_many):
     with Replay(record_many()) as replay:
-        pages = list(Service(replay.url).rows(TABLE, value_of))
+        pages = list(pages_of(Service(replay.url)))
     assert [len(rows) for _, rows in pages] == [10_000, 10_000, 5_000]
     assert [row["ID"] for _, rows in pages for row in rows] == list(range(25_000))
     for answer, rows in pages:
@@ -100,7 +104,7 @@ def test_rows_of_all_pages_come_in_order_and_gzipped_as_they_came(record_many):
 
 def test_an_answer_that_came_without_compression_is_compressed_the_same_each_time(answering):
     url = answering(lambda *_: page([{"A": "1"}]))
-    first, second = (next(Service(url).rows(TABLE, value_of))[0].packed for _ in range(2))
+    first, second = (next(pages_of(Service(url)))[0].packed for _ in range(2))
     assert first == second
     assert json.loads(gzip.decompress(first)) == {"value": [{"A": "1"}]}
 

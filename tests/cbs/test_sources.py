@@ -6,7 +6,8 @@ import shutil
 
 import pytest
 
-from monitor.cbs.client import BrokenPage, NoMarks, NotOffered, Service, UnknownSelection
+from monitor.cbs.client import Service
+from monitor.cbs.failures import BrokenPage, NoMarks, NotOffered, UnknownSelection
 from monitor.cbs.metadata import build_meta
 from monitor.cbs.replay import Fault, Replay
 from monitor.cbs.sources import CbsService, Recordings, TableRequest, open_source
@@ -30,7 +31,10 @@ class Taken:
     def parse(self, page):
         return json.loads(page)["value"]
 
-    def take(self, packed, rows):
+    def had(self, address):
+        return None
+
+    def take(self, packed, rows, address=None):
         self.pages.append(json.loads(gzip.decompress(packed)))
         assert self.pages[-1]["value"] == rows
         self.rows += rows
