@@ -5,8 +5,9 @@ Does not belong here: retries and how much is asked at once (``persistence``), t
 (``pages``), parts of tables (``selection``), which tables are asked and from where (``sources``),
 keeping what was answered (``archive``), reading rows (``recording``).
 
-Metadata of v3 comes through the public functions of the package cbsodata. All else comes through a
-loop of our own: cbsodata asks without compression or retries, and keeps a whole table in memory.
+What is one page in v3 (the list of tables, TableInfos) comes through the public functions of the
+package cbsodata. All else comes through a loop of our own: cbsodata asks without compression or
+retries, begins anew if one page of many fails, follows any nextLink and keeps a table in memory.
 """
 
 from __future__ import annotations
@@ -28,14 +29,15 @@ import urllib3
 from monitor.cbs.failures import (
     BrokenPage,
     CbsFault,
-    EndlessPages,
     ForeignNextLink,
     NoMarks,
+    NoObservations,
     NotOffered,
     ServiceBusy,
     ServiceError,
     Unreachable,
 )
+from monitor.cbs.metadata import OBSERVATIONS, ROWS
 from monitor.cbs.pages import Page, PageLoop, odata_error, unpacked
 from monitor.cbs.persistence import Persistence
 from monitor.errors import UsageError
@@ -52,8 +54,6 @@ HOSTS: Mapping[Host, str] = {
 }
 HOST_4 = "https://datasets.cbs.nl"
 """Where OData v4 is."""
-ROWS = "UntypedDataSet"
-"""The entity that keeps the mark of a missing value: TypedDataSet makes every mark null."""
 
 CONNECT_SECONDS = 10.0
 TIMEOUT = 60.0
@@ -137,11 +137,22 @@ class Service:
             NotOffered: the table or the entity is not there.
             CbsFault: no usable answer.
         """
-        return list(self._ask_cbsodata(table_id, host, cbsodata.get_meta, table_id, name))
+
+        def read(page: bytes) -> list[dict[str, Any]]:
+            rows = json.loads(page)["value"]
+            if not isinstance(rows, list):
+                raise BrokenPage(table_id, f"{name} has no list of rows, 'value'")
+            return rows
+
+        address = f"{self._feed(table_id, host)}/{quote(name)}?$format=json"
+        return [row for _, rows in self.pages(table_id, [address], read) for row in rows]
 
     def rows_address(self, table_id: str, host: Host = "cbs") -> str:
         """Return where the rows of a table begin in v3."""
-        return f"{self.address(host)}/ODataFeed/odata/{quote(table_id)}/{ROWS}?$format=json"
+        return f"{self._feed(table_id, host)}/{ROWS}?$format=json"
+
+    def _feed(self, table_id: str, host: Host) -> str:
+        return f"{self.address(host)}/ODataFeed/odata/{quote(table_id)}"
 
     def json(self, table_id: str, address: str) -> dict[str, Any]:
         """Return the JSON object at an address.
@@ -224,7 +235,7 @@ class Service:
             proxies = {f"{way}://{name}": own.get(way) for way in ("http", "https")}
             try:
                 with _SCHEME.lent(scheme == "https"):
-                    answer = function(
+                    return function(
                         *arguments,
                         catalog_url=catalogue,
                         timeout=(min(CONNECT_SECONDS, patience), patience),
@@ -244,9 +255,6 @@ class Service:
                 raise BrokenPage(table_id, f"{error} ({what})") from error
             except (requests.RequestException, OSError) as error:
                 raise _no_answer(table_id, what, error) from error
-            if isinstance(answer, list) and len(set(map(repr, answer))) < len(answer):
-                raise EndlessPages(table_id, f"rows that come twice ({what})")
-            return answer
 
         return self._persistence.ask(_host(self.address(host)), table_id, attempt)
 
@@ -329,6 +337,8 @@ def _refusal(table_id: str, response: requests.Response) -> CbsFault:
                 table_id,
                 f"there is no {ROWS}, and TypedDataSet does not tell a missing value's mark: {url}",
             )
+        if urlsplit(url).path.endswith(f"/{OBSERVATIONS}"):
+            return NoObservations(table_id, f"there are no {OBSERVATIONS}: {url}")
         return NotOffered(table_id, f"not found: {url}")
     if status < 500 and status not in _PASSING_STATUSES:
         return ServiceError(table_id, f"status {status}: {url}")

@@ -68,6 +68,12 @@ class NoMarks(CbsFault):
     explanation = "Van deze tabel is niet te zien waarom cijfers ontbreken."
 
 
+class NoObservations(CbsFault):
+    """OData v4 describes the table, and does not have its figures."""
+
+    explanation = "Van deze tabel is alleen de beschrijving er, zonder de cijfers."
+
+
 class ForeignNextLink(CbsFault):
     """A page says that the next one is at another host."""
 

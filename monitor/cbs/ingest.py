@@ -205,7 +205,9 @@ class _Way:
         gone = sorted(
             name if isinstance(name, str) else " > ".join(name)
             for name in self.needed
-            if before.find_topic(name) and not meta.find_topic(name)
+            if before.odata == meta.odata  # v4 names all topics otherwise
+            and before.find_topic(name)
+            and not meta.find_topic(name)
         )
         if gone:
             raise VanishedTopicError(
@@ -285,7 +287,7 @@ class _Intake:
         self._check(meta)
         if not self._request.select:
             self._total = meta.rows_stated
-        self._recording = RecordingWriter(self._out, meta)
+        self._recording = RecordingWriter(self._out, meta, whole=not self._request.select)
         return meta
 
     def parse(self, page: bytes) -> Any:
