@@ -28,8 +28,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from monitor.cbs.client import ROWS
-from monitor.cbs.metadata import TableMeta, build_meta
+from monitor.cbs.metadata import ROWS, TableMeta, build_meta
 from monitor.errors import TableError
 
 if TYPE_CHECKING:

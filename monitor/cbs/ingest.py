@@ -28,7 +28,7 @@ from monitor.cbs.archive import (
     SnapshotWriter,
 )
 from monitor.cbs.calendar import About
-from monitor.cbs.client import CbsFault, EmptyTable, NotOffered
+from monitor.cbs.failures import CbsFault, EmptyTable, NotOffered
 from monitor.cbs.metadata import Row, TableMeta, build_meta
 from monitor.cbs.observations import AreaCodes, write_observations
 from monitor.cbs.recording import RecordingWriter, identity, rebuild
@@ -212,7 +212,9 @@ class _Way:
         gone = sorted(
             name if isinstance(name, str) else " > ".join(name)
             for name in self.needed
-            if before.find_topic(name) and not meta.find_topic(name)
+            if before.odata == meta.odata  # v4 names all topics otherwise
+            and before.find_topic(name)
+            and not meta.find_topic(name)
         )
         if gone:
             raise VanishedTopicError(
@@ -292,13 +294,16 @@ class _Intake:
         self._check(meta)
         if not self._request.select:
             self._total = meta.rows_stated
-        self._recording = RecordingWriter(self._out, meta)
+        self._recording = RecordingWriter(self._out, meta, whole=not self._request.select)
         return meta
 
     def parse(self, page: bytes) -> Any:
         return self._described.parse(page)
 
-    def take(self, packed: bytes, rows: Any) -> None:
+    def had(self, address: str) -> bytes | None:
+        return None
+
+    def take(self, packed: bytes, rows: Any, address: str | None = None) -> None:
         so_far = self._archive.page(packed, self._described.write(rows))
         if self._progress:
             self._progress(self._request.table_id, so_far, self._total)

@@ -46,6 +46,7 @@ class Number(StrEnum):
     NO_REGIONS = "D407"
     NO_SUCH_LEVEL = "D408"
     UNCHECKED_TABLE = "D409"
+    NO_V4_NAME = "D410"
     TABLE_NOT_IN_USE = "D501"
     DOUBLE_CELL = "D502"
     VALUE_AND_ACTION = "D503"
