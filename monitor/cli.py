@@ -333,7 +333,7 @@ def status(source: Source = None, data: Data = None, definitions: Definitions = 
 @app.command()
 def revisions(
     table_id: Annotated[
-        str | None, typer.Argument(metavar="[TABLE]", help="Show the cells of this table.")
+        str | None, typer.Argument(metavar="TABLE", help="Show the cells of this table.")
     ] = None,
     kind: Annotated[
         RevisionClass | None, typer.Option("--class", help="Only cells of this class.")
@@ -378,8 +378,8 @@ def _print_counts(pairs: Sequence[Pair]) -> None:
 
     from monitor.cbs.revisions import CLASSES
 
-    table = Table(box=None, padding=(0, 2, 0, 0))
-    for name in ("table", "from", "to", *CLASSES, "in new periods"):
+    table = Table(box=None, padding=(0, 1, 0, 0))
+    for name in ("table", "from", "to", *CLASSES, "new period"):
         left = name in {"table", "from", "to"}
         table.add_column(name, justify="left" if left else "right", no_wrap=True)
     for pair in pairs:
@@ -388,10 +388,10 @@ def _print_counts(pairs: Sequence[Pair]) -> None:
         counts.append(None if pair.file is None else pair.new_periods)
         table.add_row(
             pair.table_id,
-            *(f"{moment:%Y-%m-%d %H:%M}" for moment in moments),
+            *(f"{moment:%Y-%m-%d}" for moment in moments),
             *("-" if count is None else _grouped(count) for count in counts),
         )
-    out.print(table, width=max(out.width, 110), crop=False)
+    out.print(table)
     for pair in pairs:
         if pair.reason:
             _say(f"Not compared: {pair.table_id}: {pair.reason} ({pair.detail})", "yellow")

@@ -206,8 +206,10 @@ def load_settings(environment: Mapping[str, str] | None = None, **options: Any) 
         values["now"] = _instant(values["now"])
     as_of = values.pop("as_of", None)
     settings = Settings(**values)
+    if as_of is None:
+        return settings
     # TOML has dates of its own
-    return replace(settings, as_of=AsOf.read(str(as_of), settings.clock())) if as_of else settings
+    return replace(settings, as_of=AsOf.read(str(as_of), settings.clock()))
 
 
 def _from_file(path: Path) -> dict[str, Any]:

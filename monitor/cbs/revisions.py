@@ -244,12 +244,14 @@ def read(file: Path, kind: str | None = None, limit: int | None = None) -> tuple
         status = f"' (' || {side}_status || ')'"
         return f"coalesce(coalesce({value}, {mark}) || {status}, 'no row')"
 
+    same = "old_value IS NOT DISTINCT FROM new_value"
+    wanted = "FROM read_parquet($file) WHERE coalesce(class = $kind, true)"
+    values = {"file": str(file), "kind": kind}
     with duckdb.connect() as con:
-        wanted = "FROM read_parquet($file) WHERE coalesce(class = $kind, true)"
-        values = {"file": str(file), "kind": kind}
         found = con.execute(
             f"SELECT class, topic, region_code, period, members, {shown('old')}, {shown('new')} "
-            f"{wanted} ORDER BY new_period, old_value IS NOT DISTINCT FROM new_value, topic, region_code, period, members LIMIT $limit",
+            f"{wanted} ORDER BY new_period, {same}, topic, region_code, period, members "
+            "LIMIT $limit",
             {**values, "limit": limit},
         ).fetchall()
         total = con.execute(f"SELECT count(*) {wanted}", values).fetchall()[0][0]
