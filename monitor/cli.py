@@ -190,7 +190,7 @@ def _print_outcome(summary: dict[str, Any], publication: Path) -> None:
         if found["state"] == "quarantined":
             _say(f"Quarantined: {found['table_id']}: {found['reason']} ({found['detail']})", "red")
     for pair in summary["revisions"]:
-        if pair["new"]:
+        if pair["this_run"]:
             _say(
                 f"Changed: {pair['table_id']} since {pair['old_retrieved_at'][:10]}: {_told(pair)}"
             )

@@ -354,7 +354,7 @@ class Run:
             "revisions": [
                 {
                     "table_id": table_id,
-                    "new": state.state == "new",
+                    "this_run": state.state == "new",
                     **_pair_note(pair),
                 }
                 for table_id, state in self.states().items()
