@@ -1,4 +1,4 @@
-"""The command line: ``run``, ``check``, ``status``, ``notify``, ``dev``, ``replay``, ….
+"""The command line: ``run``, ``check``, ``status``, ``revisions``, ``notify``, ``dev`` and others.
 
 Belongs here: options, what is printed, exit codes.
 Does not belong here: the work (``monitor.run``, ``monitor.indicators``, ``monitor.cbs``). Heavy
@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from rich.console import Console
@@ -20,6 +20,9 @@ from monitor.errors import Exit, MonitorError, UsageError
 from monitor.settings import load_settings
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from monitor.cbs.revisions import Pair
     from monitor.run import Run
     from monitor.settings import Settings
     from monitor.status import TableStatus
@@ -42,6 +45,7 @@ Source = Annotated[
 ]
 Data = Annotated[Path | None, typer.Option(help="Folder for what a run makes.", file_okay=False)]
 Definitions = Annotated[Path | None, typer.Option(help="Folder of the definitions.")]
+RevisionClass = Literal["announced", "silent", "unstated", "coverage"]
 
 
 def main() -> None:
@@ -72,6 +76,15 @@ def run(
             'key:"cbs/85098NED"+ (and all that follows from it), group:outcomes.'
         ),
     ] = None,
+    as_of: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DATE",
+            help="Make the monitor from what was known at the end of that day in the Netherlands "
+            "(2026-03-01), or at a moment with its time zone (2026-03-01T12:00:00Z). Asks no "
+            "source; writes a file of its own, whose name tells the date.",
+        ),
+    ] = None,
     data: Data = None,
     definitions: Definitions = None,
 ) -> None:
@@ -80,7 +93,7 @@ def run(
     Exit codes: 0 good, 1 error (the last publication stays), 2 wrong use, 3 published but a table
     is quarantined, a definition could not be resolved or CBS changed a corrected figure.
     """
-    settings = load_settings(source=source, data=data, definitions=definitions)
+    settings = load_settings(source=source, data=data, definitions=definitions, as_of=as_of)
     try:
         code, failures = _run(settings, select)
     except Exception as error:
@@ -184,6 +197,8 @@ def _print_outcome(summary: dict[str, Any], publication: Path) -> None:
 
     if summary["synthetic"]:
         out.print("[bold yellow]voorbeelddata (synthetisch)[/]: not one figure is CBS's.")
+    if summary["as_of"]:
+        _say(f"As it was known on {summary['as_of']}: this is not the newest.", "bold yellow")
     table = Table(box=None, padding=(0, 2, 0, 0))
     for name in ("theme", "indicators", "cells", "with a value", "newest"):
         table.add_column(name, justify="left" if name == "theme" else "right", no_wrap=True)
@@ -201,14 +216,29 @@ def _print_outcome(summary: dict[str, Any], publication: Path) -> None:
         _say(f"Nog geen effectindicator: {', '.join(without)}.", "yellow")
     absent = [t["table_id"] for t in summary["tables"] if t["state"] == "absent"]
     if absent:
-        _say(f"Not in this recording, so not available: {', '.join(absent)}.", "yellow")
+        why = "Not known yet" if summary["as_of"] else "Not in this recording"
+        _say(f"{why}, so not available: {', '.join(absent)}.", "yellow")
     for found in summary["tables"]:
         if found["state"] == "quarantined":
             _say(f"Quarantined: {found['table_id']}: {found['reason']} ({found['detail']})", "red")
+    for pair in summary["revisions"]:
+        if pair["this_run"]:
+            _say(
+                f"Changed: {pair['table_id']} since {pair['old_retrieved_at'][:10]}: {_told(pair)}"
+            )
     for problem in summary["problems"]:
         _say(problem, "red")
     size = publication.stat().st_size / 1e6
     _say(f"File: {publication} ({size:.1f} MB)")
+
+
+def _told(pair: Mapping[str, Any]) -> str:
+    """Return in words how many cells changed, a class."""
+    if pair["reason"]:
+        return f"not compared ({pair['detail']})."
+    counts = {**pair["counts"], "in new periods": pair["new_periods"]}
+    told = ", ".join(f"{_grouped(count)} {name}" for name, count in counts.items() if count)
+    return f"{told or 'no figure'}."
 
 
 def _grouped(number: int) -> str:
@@ -368,6 +398,90 @@ def notify(source: Source = None, data: Data = None) -> None:
         )
     send(trial(settings), settings)
     _say("A test message was accepted by the receiver.")
+
+
+@app.command()
+def revisions(
+    table_id: Annotated[
+        str | None, typer.Argument(metavar="TABLE", help="Show the cells of this table.")
+    ] = None,
+    kind: Annotated[
+        RevisionClass | None, typer.Option("--class", help="Only cells of this class.")
+    ] = None,
+    limit: Annotated[int, typer.Option(help="Show no more cells than this.", min=1)] = 50,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Of all snapshots, not only of the last two.")
+    ] = False,
+    source: Source = None,
+    data: Data = None,
+    definitions: Definitions = None,
+) -> None:
+    """Show what changed from one snapshot of a CBS table to the next: counts, or cells of TABLE.
+
+    announced: a provisional figure changed or became final. silent: a final figure changed.
+    unstated: CBS gives no status. coverage: a figure appeared or vanished.
+    """
+    from monitor.run import Run
+
+    this = Run(load_settings(source=source, data=data, definitions=definitions))
+    if table_id is not None and table_id not in this.requests:
+        raise UsageError(
+            f"{table_id} is no table that the definitions use. They use: "
+            f"{', '.join(this.requests)}."
+        )
+    pairs = [
+        p for table in this.requests if table_id in {None, table} for p in this.revisions(table)
+    ]
+    if not pairs:
+        _say(
+            f"Nothing to compare yet: of {table_id or 'every table'} there is at most one snapshot "
+            f"from source {this.source.label}. A new one is made when CBS changes the table."
+        )
+    elif table_id is None:
+        _print_counts(pairs)
+    else:
+        _print_cells(pairs if everything else pairs[-1:], kind, limit)
+
+
+def _print_counts(pairs: Sequence[Pair]) -> None:
+    from rich.table import Table
+
+    from monitor.cbs.revisions import CLASSES
+
+    table = Table(box=None, padding=(0, 1, 0, 0))
+    for name in ("table", "from", "to", *CLASSES, "new period"):
+        left = name in {"table", "from", "to"}
+        table.add_column(name, justify="left" if left else "right", no_wrap=True)
+    for pair in pairs:
+        moments = (pair.old_retrieved_at, pair.new_retrieved_at)
+        counts = [pair.counts.get(name) for name in CLASSES]
+        counts.append(None if pair.file is None else pair.new_periods)
+        table.add_row(
+            pair.table_id,
+            *(f"{moment:%Y-%m-%d}" for moment in moments),
+            *("-" if count is None else _grouped(count) for count in counts),
+        )
+    out.print(table)
+    for pair in pairs:
+        if pair.reason:
+            _say(f"Not compared: {pair.table_id}: {pair.reason} ({pair.detail})", "yellow")
+
+
+def _print_cells(pairs: Sequence[Pair], kind: str | None, limit: int) -> None:
+    from monitor.cbs.revisions import read
+
+    for pair in pairs:
+        said = f"{pair.table_id}, from {pair.old_retrieved_at:%Y-%m-%d %H:%M} to"
+        said = f"{said} {pair.new_retrieved_at:%Y-%m-%d %H:%M} UTC"
+        if pair.file is None:
+            _say(f"{said}: not compared: {pair.reason} ({pair.detail})", "yellow")
+            continue
+        cells, total = read(pair.file, kind, limit)
+        more = f", the first {len(cells)}" if len(cells) < total else ""
+        _say(f"{said}: {_grouped(total)} changed cells{f' ({kind})' if kind else ''}{more}")
+        for cell in cells:
+            where = " ".join(filter(None, (cell.region_code, cell.period, cell.members)))
+            _say(f"  {cell.kind:<9}  {where}  {cell.topic}: {cell.old} -> {cell.new}")
 
 
 @app.command(epilog=f"Faults: {explained()}")

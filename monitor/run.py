@@ -29,9 +29,11 @@ from monitor.warehouse.store import (
 )
 
 if TYPE_CHECKING:
+    from monitor.cbs.asof import Archived
     from monitor.cbs.calendar import About
     from monitor.cbs.ingest import Progress, TableState
     from monitor.cbs.metadata import TableMeta
+    from monitor.cbs.revisions import Pair
     from monitor.cbs.sources import CbsService, Intake, Recordings, Source, TableRequest
     from monitor.indicators.corrections import ResolvedCell
     from monitor.indicators.problems import Problem
@@ -64,20 +66,35 @@ class Run:
         self.now = settings.clock()
 
     @cached_property
-    def source(self) -> CbsService | Recordings:
-        """Where tables come from; the sample is generated when its specification changed."""
+    def source(self) -> CbsService | Recordings | Archived:
+        """Where tables come from; the sample is generated when its specification changed.
+
+        Raises:
+            UsageError: there is no such source.
+            NothingKnownError: at the moment of ``settings.as_of`` no table was known.
+        """
         from monitor.cbs.sources import open_source
 
         recordings = self.settings.sample_recordings
         if self.settings.source == "sample":
             _generate_sample(self.settings.sample, recordings)
-        return open_source(
+        source = open_source(
             self.settings.source,
             recordings,
             cbs_url=self.settings.cbs_url,
             timeout=self.settings.timeout,
             at_once=self.settings.requests_at_once,
         )
+        if self.settings.as_of is None:
+            return source
+        from monitor.cbs.archive import Archive
+        from monitor.cbs.asof import Archived
+
+        archive = Archive(self.settings.workspace(source.label).archive)
+        as_of = self.settings.as_of
+        archived = Archived(source.label, archive, as_of.moment, as_of.words)
+        archived.require(self.requests.values())
+        return archived
 
     @cached_property
     def workspace(self) -> Workspace:
@@ -92,25 +109,32 @@ class Run:
     def ingest(self, table_id: str, progress: Progress | None = None) -> TableState:
         """Ask for one table, take it in if it changed, and remember how it stands.
 
-        A table that can't be used is a state (``quarantined``), not an exception.
+        A table that can't be used is a state (``quarantined``), not an exception. Of the monitor as
+        it was nobody is asked: the archive tells.
         """
+        from monitor.cbs.asof import Archived
         from monitor.cbs.ingest import refresh
         from monitor.regions.codes import AREA_CODES
         from monitor.validation.stages import check_recording
 
-        source = _Heard(self.source)
-        state = refresh(
-            self.requests[table_id],
-            source,
-            self.workspace.folder,
-            self.now,
-            codes=AREA_CODES,
-            needed=self.catalogue.needed_topics(table_id),
-            progress=progress,
-            validate=check_recording,
-        )
-        state = _remembering(self.workspace, state, source.about)
+        request, folder = self.requests[table_id], self.workspace.folder
+        if isinstance(self.source, Archived):
+            state = self.source.recall(request, folder, self.now, codes=AREA_CODES)
+        else:
+            source = _Heard(self.source)
+            state = refresh(
+                request,
+                source,
+                folder,
+                self.now,
+                codes=AREA_CODES,
+                needed=self.catalogue.needed_topics(table_id),
+                progress=progress,
+                validate=check_recording,
+            )
+            state = _remembering(self.workspace, state, source.about)
         _write_state(self.workspace, state)
+        self._compare(table_id, state.observations)
         return state
 
     def words(self) -> dict[str, str | None]:
@@ -118,6 +142,24 @@ class Run:
         words = self.source.modified(self.requests.values())
         note_asked(self.workspace, words, self.now)
         return words
+
+    def _compare(self, table_id: str, newest: Path | None) -> None:
+        """Compare a table's snapshots where that was not done yet, and remember what came of it."""
+        from monitor.cbs.archive import Archive
+        from monitor.cbs.revisions import pairs
+        from monitor.regions.codes import AREA_CODES
+
+        snapshots = Archive(self.workspace.archive).snapshots(table_id)
+        if as_of := self.settings.as_of:
+            snapshots = [s for s in snapshots if s.retrieved_at <= as_of.moment]
+        folder = self.workspace.revisions
+        found = pairs(self.requests[table_id], snapshots, folder, AREA_CODES, newest)
+        write_note(folder / f"{table_id}.json", {"pairs": [_pair_note(pair) for pair in found]})
+
+    def revisions(self, table_id: str) -> list[Pair]:
+        """Return what changed from each snapshot of a table to the next, oldest first."""
+        note = read_note(self.workspace.revisions / f"{table_id}.json") or {"pairs": []}
+        return [_read_pair(self.workspace, table_id, pair) for pair in note["pairs"]]
 
     def state(self, table_id: str) -> TableState:
         """Return how a table stood when it was last asked for.
@@ -148,6 +190,22 @@ class Run:
                 "computed and the last publication stays. `monitor status` says why a table."
             )
         return files
+
+    def inputs(self) -> dict[str, list[Path]]:
+        """Return the input tables of SQL that are many files: table -> files.
+
+        Raises:
+            MonitorError: not a single table is usable.
+        """
+        return {
+            "input.observations": list(self.observations().values()),
+            "input.revisions": [
+                pair.file
+                for table_id in self.requests
+                for pair in self.revisions(table_id)
+                if pair.file is not None
+            ],
+        }
 
     @cached_property
     def metas(self) -> dict[str, TableMeta]:
@@ -200,9 +258,11 @@ class Run:
             if state.snapshot is not None
         }
         first = min(int(e.model.valid_from) for e in self.catalogue.in_use.values())
-        years = range(first, self.now.year)
+        as_of = self.settings.as_of
+        years = range(first, (as_of.moment if as_of else self.now).year)
         regions = read_regions(self.metas, self.observations(), periods, selections, years)
-        write_sources(self.workspace.tables, self.catalogue, states, self.metas, regions)
+        compared = [pair for table_id in self.requests for pair in self.revisions(table_id)]
+        write_sources(self.workspace.tables, self.catalogue, states, self.metas, regions, compared)
         return regions
 
     def definitions(self) -> Resolution:
@@ -251,7 +311,7 @@ class Run:
         """Run one SQL model."""
         from monitor.warehouse.build import build
 
-        return build(model, self.workspace.tables, list(self.observations().values()))
+        return build(model, self.workspace.tables, self.inputs())
 
     def publish(self) -> Publication:
         """Build the published file, put it in place, and remember what it was made from."""
@@ -265,6 +325,7 @@ class Run:
             self.catalogue.themes_in_order(),
             synthetic=self.synthetic,
             now=self.now,
+            as_of=self.settings.as_of,
             version=version(),
         )
         problems = self._resolve()[0].problems
@@ -289,7 +350,7 @@ class Run:
         from monitor.warehouse.build import is_built
 
         resolved = read_note(self._resolved) or {}
-        files = list(self.observations().values())
+        files = self.inputs()
         return resolved.get("definitions") == self.catalogue.fingerprint and all(
             is_built(model, self.workspace.tables, files) for model in self.models
         )
@@ -330,6 +391,7 @@ class Run:
             )
         return {
             "synthetic": self.synthetic,
+            "as_of": self.settings.as_of.label if self.settings.as_of else None,
             "themes": themes,
             "tables": [
                 {
@@ -339,6 +401,15 @@ class Run:
                     "detail": state.detail,
                 }
                 for table_id, state in self.states().items()
+            ],
+            "revisions": [
+                {
+                    "table_id": table_id,
+                    "this_run": state.state == "new",
+                    **_pair_note(pair),
+                }
+                for table_id, state in self.states().items()
+                for pair in self.revisions(table_id)[-1:]
             ],
             "problems": [str(problem) for problem in problems],
         }
@@ -520,7 +591,7 @@ def _read_state(workspace: Workspace, table_id: str) -> TableState:
             f"Table {table_id} was never asked for: materialise cbs/{table_id} first, or run "
             "`monitor run`."
         )
-    snapshots = Archive(workspace.folder / "archive").snapshots(table_id)
+    snapshots = Archive(workspace.archive).snapshots(table_id)
     chosen = [s for s in snapshots if s.folder.name == known["snapshot"]]
     return TableState(
         table_id=table_id,
@@ -537,3 +608,28 @@ def _read_state(workspace: Workspace, table_id: str) -> TableState:
         ),
         about=known_about(workspace, table_id) or About(),
     )
+
+
+def _pair_note(pair: Pair) -> dict[str, Any]:
+    return {
+        "old": pair.old,
+        "new": pair.new,
+        "old_retrieved_at": pair.old_retrieved_at.isoformat(),
+        "new_retrieved_at": pair.new_retrieved_at.isoformat(),
+        "file": pair.file.name if pair.file else None,
+        "counts": dict(pair.counts),
+        "new_periods": pair.new_periods,
+        "reason": pair.reason,
+        "detail": pair.detail,
+    }
+
+
+def _read_pair(workspace: Workspace, table_id: str, note: Mapping[str, Any]) -> Pair:
+    from monitor.cbs.revisions import Pair
+
+    moments = {key: dt.datetime.fromisoformat(note[key]) for key in _MOMENTS}
+    file = workspace.revisions / note["file"] if note["file"] else None
+    return Pair(table_id=table_id, **{**note, **moments, "file": file})
+
+
+_MOMENTS = ("old_retrieved_at", "new_retrieved_at")

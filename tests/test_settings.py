@@ -108,3 +108,54 @@ def test_who_is_told_is_not_shown_with_the_settings(receiver: str) -> None:
     read = load_settings({"MONITOR_NOTIFY": receiver, "MONITOR_SMTP": "mail.test:587"})
     assert (read.notify, read.smtp) == (receiver, "mail.test:587")
     assert receiver not in repr(read)
+
+
+NOW = "2026-11-01T06:00:00Z"
+
+
+@pytest.mark.parametrize(
+    ("given", "moment", "label", "words"),
+    [
+        # winter and summer time
+        ("2026-03-01", "2026-03-01T22:59:59Z", "2026-03-01", "1 maart 2026"),
+        ("2026-07-31", "2026-07-31T21:59:59Z", "2026-07-31", "31 juli 2026"),
+        ("2026-11-01", "2026-11-01T22:59:59Z", "2026-11-01", "1 november 2026"),  # today
+        ("2026-03-01T12:00:00.9+01:00", "2026-03-01T11:00:00Z", "2026-03-01T110000Z",
+         "1 maart 2026, 12:00:00 uur"),
+    ],
+)  # fmt: skip
+def test_a_date_is_the_whole_day_in_the_netherlands(
+    given: str, moment: str, label: str, words: str
+) -> None:
+    as_of = load_settings({"MONITOR_NOW": NOW, "MONITOR_AS_OF": given}).as_of
+    assert as_of is not None
+    assert (as_of.moment, as_of.label, as_of.words) == (
+        datetime.fromisoformat(moment), label, words,
+    )  # fmt: skip
+
+
+def test_a_date_of_toml_will_do() -> None:
+    Path("monitor.toml").write_text("as_of = 2026-03-01\n", encoding="utf-8")
+    as_of = load_settings({"MONITOR_NOW": NOW}).as_of
+    assert as_of is not None
+    assert as_of.label == "2026-03-01"
+
+
+@pytest.mark.parametrize(
+    "given", ["2026-11-02", "2026-11-01T06:00:01Z", "2026-03-01T12:00", "2026-13-01", "maart", ""]
+)
+def test_what_is_no_date_or_in_the_future_is_wrong_use(given: str) -> None:
+    with pytest.raises(UsageError, match="MONITOR_AS_OF"):
+        load_settings({"MONITOR_NOW": NOW}, as_of=given)
+
+
+def test_how_it_was_shares_the_archive_and_no_other_folder() -> None:
+    now = load_settings({"MONITOR_NOW": NOW}, data="d")
+    then = load_settings({"MONITOR_NOW": NOW}, data="d", as_of="2026-03-01")
+    ours, theirs = (settings.workspace("cbs") for settings in (now, then))
+    assert theirs.archive == ours.archive
+    for name in ("folder", "states", "tables", "revisions", "last_run"):
+        assert getattr(theirs, name) != getattr(ours, name)
+    assert theirs.publication(synthetic=False).name.endswith(".stand-2026-03-01.duckdb")
+    assert theirs.publication(synthetic=False).parent == ours.publication(synthetic=False).parent
+    assert then.dagster_home != now.dagster_home

@@ -164,6 +164,16 @@ class Archive:
         """Return the newest of ``snapshots``, the one committed last, or None."""
         return next((found for found in self._found(table_id) if isinstance(found, Snapshot)), None)
 
+    def as_of(self, table_id: str, moment: datetime) -> Snapshot | None:
+        """Return the snapshot committed last of those retrieved at ``moment`` or before, or None.
+
+        Args:
+            table_id: CBS's identifier.
+            moment: timezone-aware.
+        """
+        known = [found for found in self.snapshots(table_id) if found.retrieved_at <= moment]
+        return known[-1] if known else None
+
     def damaged(self, table_id: str) -> list[ArchiveError]:
         """Return what is wrong with the snapshots that can't be read, newest first."""
         return [found for found in self._found(table_id) if isinstance(found, ArchiveError)]

@@ -31,7 +31,7 @@ from monitor.cbs.calendar import About
 from monitor.cbs.failures import CbsFault, EmptyTable, NotOffered
 from monitor.cbs.metadata import Row, TableMeta, build_meta
 from monitor.cbs.observations import AreaCodes, write_observations
-from monitor.cbs.recording import RecordingWriter, identity, rebuild
+from monitor.cbs.recording import RecordingWriter, identity
 from monitor.errors import TableError
 
 if TYPE_CHECKING:
@@ -42,7 +42,10 @@ if TYPE_CHECKING:
 Progress = Callable[[str, int, int | None], None]
 """Told the table, the rows so far, and how many there will be where the source says so."""
 
-_CONVERSION = (metadata, observations, periods, recording, text, units)
+CONVERSION = (metadata, observations, periods, recording, text, units)
+"""The modules that turn a snapshot into observations."""
+
+ABSENT = "Deze bron is een opname en bevat de tabel niet. Bij CBS kan de tabel wel bestaan."
 
 
 class VanishedTopicError(TableError):
@@ -133,7 +136,7 @@ def refresh(
             "absent" if absent else "quarantined",
             kept if old_observed else None,
             old_observed,
-            error.explanation,
+            ABSENT if absent else error.explanation,
             way.detail(error),
             now,
             word if judged else None,
@@ -141,6 +144,48 @@ def refresh(
         )
     state: Literal["new", "unchanged"] = "unchanged" if snapshot == good else "new"
     return TableState(table, state, snapshot, observed, None, None, now, word, recorded)
+
+
+def derived(
+    snapshot: Snapshot, request: TableRequest, workspace: Path, codes: AreaCodes
+) -> tuple[Path, Path]:
+    """Return recording and observations of a snapshot, made where missing.
+
+    Args:
+        snapshot: whose.
+        request: its ``period`` is that of a table without a time dimension.
+        workspace: the folder to make them in.
+        codes: what is known of region codes.
+
+    Raises:
+        TableError: the snapshot is damaged, or this version of the monitor can't read it.
+    """
+    recorded, observed = _places(snapshot, request, workspace, codes)
+    if not (recorded.exists() and observed.exists()):
+        meta = snapshot.meta()
+        recorded.parent.mkdir(parents=True, exist_ok=True)
+        observed.parent.mkdir(parents=True, exist_ok=True)
+        half = recorded.with_suffix(".half")
+        with RecordingWriter(half, meta) as writer:
+            for page in snapshot.pages():
+                writer.add(page)
+        half.replace(recorded)
+        write_observations(recorded, meta, request, observed, codes)
+    return recorded, observed
+
+
+def _places(
+    snapshot: Snapshot, request: TableRequest, workspace: Path, codes: AreaCodes
+) -> tuple[Path, Path]:
+    """Return where recording and observations lie.
+
+    Their name holds all that they follow from: content, request, and the conversion itself.
+    """
+    recipe = hashlib.sha256(repr((request.period, codes)).encode())
+    for module in CONVERSION:
+        recipe.update(Path(str(module.__file__)).read_bytes())
+    name = f"{snapshot.table_id}.{snapshot.id}-{recipe.hexdigest()[:8]}.parquet"
+    return workspace / "recordings" / name, workspace / "observations" / name
 
 
 @dataclass(frozen=True)
@@ -201,7 +246,8 @@ class _Way:
                     writer.refuse(str(error))
                 raise
             snapshot = writer.commit(content, self.now, word, self.selection)
-            for made, place in zip((recorded, observed), self.places(snapshot), strict=True):
+            places = _places(snapshot, request, self.workspace, self.codes)
+            for made, place in zip((recorded, observed), places, strict=True):
                 place.parent.mkdir(parents=True, exist_ok=True)
                 made.replace(place)
         return snapshot
@@ -223,28 +269,9 @@ class _Way:
                 "Look for their new names and give the series both.",
             )
 
-    def places(self, snapshot: Snapshot) -> tuple[Path, Path]:
-        """Return where recording and observations lie.
-
-        Their name holds all that they follow from: content, request, and the conversion itself.
-        """
-        recipe = hashlib.sha256(repr((self.request.period, self.codes)).encode())
-        for module in _CONVERSION:
-            recipe.update(Path(str(module.__file__)).read_bytes())
-        name = f"{snapshot.table_id}.{snapshot.id}-{recipe.hexdigest()[:8]}.parquet"
-        return self.workspace / "recordings" / name, self.workspace / "observations" / name
-
     def derive(self, snapshot: Snapshot) -> tuple[Path, Path]:
         """Return recording and observations, made where missing; older ones are removed."""
-        recorded, observed = self.places(snapshot)
-        if not (recorded.exists() and observed.exists()):
-            meta = snapshot.meta()
-            recorded.parent.mkdir(parents=True, exist_ok=True)
-            observed.parent.mkdir(parents=True, exist_ok=True)
-            half = recorded.with_suffix(".half")
-            rebuild(snapshot.folder, meta, half)
-            half.replace(recorded)
-            write_observations(recorded, meta, self.request, observed, self.codes)
+        recorded, observed = derived(snapshot, self.request, self.workspace, self.codes)
         for newest in (recorded, observed):
             for file in newest.parent.glob(f"{snapshot.table_id}.*"):
                 if file != newest:

@@ -40,9 +40,10 @@ def cbs_table(spec: dg.AssetSpec, table_id: str) -> dg.AssetsDefinition:
             session.tell(Event("progress", f"cbs/{table}", rows=rows, total=total))
 
         state = session.run.ingest(table_id, progress)
+        compared = session.run.revisions(table_id)[-1:]
         return dg.MaterializeResult(
             data_version=dg.DataVersion(state.snapshot.id if state.snapshot else "none"),
-            metadata=_table_metadata(state),
+            metadata={**_table_metadata(state), **shown.revisions(compared)},
             check_results=[_usable(state)],
         )
 
@@ -155,7 +156,7 @@ def sql_model(
         run = session.run
         stored = run.build(model)
         verdict = check_model(model, stored.path)
-        schemas = input_schemas(model, run.workspace.tables, list(run.observations().values()))
+        schemas = input_schemas(model, run.workspace.tables, run.inputs())
         metadata: dict[str, Any] = {
             "dagster/row_count": verdict.rows,
             "dagster/uri": stored.path.as_uri(),

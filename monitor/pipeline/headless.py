@@ -119,7 +119,8 @@ def run(settings: Settings, select: str | None = None, on_event: Tell = silent) 
             asset_selection=keys,
             raise_on_error=False,
             run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
-            tags={"monitor/source": settings.source, STARTED_BY: "monitor run"},
+            tags={"monitor/source": settings.source, STARTED_BY: "monitor run"}
+            | ({"monitor/as_of": settings.as_of.label} if settings.as_of else {}),
         )
     return RunResult(
         success=result.success,

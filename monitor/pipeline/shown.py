@@ -14,6 +14,7 @@ from typing import Any
 import dagster as dg
 
 from monitor.cbs.metadata import TableMeta
+from monitor.cbs.revisions import CLASSES, Pair
 from monitor.indicators.models import Owners
 from monitor.indicators.resolve import Resolution
 from monitor.validation.stages import Verdict
@@ -27,7 +28,15 @@ OBSERVATIONS = dg.AssetKey("observations")
 REGIONS = dg.AssetKey("regions")
 DEFINITIONS = dg.AssetKey("definitions")
 
-_FROM_TABLES = {"tables", "table_regions", "table_periods", "regions", "region_years"}
+_FROM_TABLES = {
+    "tables",
+    "table_regions",
+    "table_periods",
+    "regions",
+    "region_years",
+    "snapshot_pairs",
+    "revisions",
+}
 """The input tables that ``Run.regions`` writes; ``Run.definitions`` writes the others."""
 
 
@@ -130,6 +139,23 @@ def publication_table(publication: Publication) -> dg.TableMetadataValue:
         ("table", "rows", "content"),
         ((name, rows, publication.hashes[name]) for name, rows in publication.tables.items()),
     )
+
+
+def revisions(pairs: Sequence[Pair]) -> dict[str, dg.MetadataValue]:
+    """Return how many cells changed, a class, between the snapshots of each pair."""
+    if not pairs:
+        return {}
+    columns = ("since", *CLASSES, "new_periods", "detail")
+    rows = (
+        (
+            f"{p.old_retrieved_at:%Y-%m-%d %H:%M}",
+            *map(p.counts.get, CLASSES),
+            p.new_periods,
+            p.detail,
+        )
+        for p in pairs
+    )
+    return {"revisions": table(columns, rows)}
 
 
 def model_columns(model: SqlModel) -> dg.TableSchema:

@@ -70,6 +70,8 @@ def cbs_sensor(
         "daaruit volgt.",
     )
     def cbs_changes(_: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+        if settings.as_of:
+            return dg.SkipReason("MONITOR_AS_OF is set: of the past no source is asked.")
         try:
             source = open_source(
                 settings.source,

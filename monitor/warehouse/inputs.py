@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from monitor.cbs.calendar import Expected
     from monitor.cbs.ingest import TableState
     from monitor.cbs.metadata import TableMeta
+    from monitor.cbs.revisions import Pair
     from monitor.indicators.catalogue import Catalogue, Entry
     from monitor.indicators.corrections import ResolvedCell
     from monitor.indicators.resolve import ResolvedTerm
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
 
 KIND_ORDER = {"effect": 1, "use": 2, "means": 3, "context": 4}
 """An outcome table opens with effects."""
-
-_ABSENT = "Deze bron is een opname en bevat de tabel niet. Bij CBS kan de tabel wel bestaan."
 
 _TEXT, _INT, _SMALL, _TINY = "string", "int32", "int16", "int8"
 
@@ -93,6 +92,36 @@ SCHEMAS: dict[str, dict[str, str]] = {
         "period_type": _TEXT,
         "year": _SMALL,
         "status": _TEXT,
+    },
+    "snapshot_pairs": {
+        "table_id": _TEXT,
+        "old_snapshot": _TEXT,
+        "new_snapshot": _TEXT,
+        "old_retrieved_at": "timestamp",
+        "new_retrieved_at": "timestamp",
+        "reason": _TEXT,
+        "detail": _TEXT,
+    },
+    "revisions": {
+        "table_id": _TEXT,
+        "topic": _TEXT,
+        "topic_title": _TEXT,
+        "region_code": _TEXT,
+        "region_level": _TEXT,
+        "period": _TEXT,
+        "members": _TEXT,
+        "old_value": "decimal",
+        "new_value": "decimal",
+        "old_status": _TEXT,
+        "new_status": _TEXT,
+        "old_mark": _TEXT,
+        "new_mark": _TEXT,
+        "class": _TEXT,
+        "new_period": "bool",
+        "old_snapshot": _TEXT,
+        "new_snapshot": _TEXT,
+        "old_retrieved_at": "timestamp",
+        "new_retrieved_at": "timestamp",
     },
     "regions": {"region_code": _TEXT, "region_level": _TEXT, "name": _TEXT},
     "region_years": {
@@ -359,8 +388,9 @@ def write_sources(
     states: Mapping[str, TableState],
     metas: Mapping[str, TableMeta],
     regions: Regions,
+    pairs: Sequence[Pair],
 ) -> None:
-    """Write what CBS's tables list (regions, periods) and how each table stands.
+    """Write what CBS's tables list (regions, periods), how each table stands, and its snapshots.
 
     Args:
         tables: folder of the Parquet tables.
@@ -368,6 +398,8 @@ def write_sources(
         states: state by table id, of every table the definitions need.
         metas: metadata by table id, of every table that has a good snapshot.
         regions: the regions that those tables name.
+        pairs: snapshots that follow each other. The cells that changed stand in files of their own;
+            the table of them that is written here has none, for when there are no such files.
     """
     series = {
         table.table: entry.model
@@ -385,7 +417,7 @@ def write_sources(
                 "license": "CC BY 4.0",
                 "page": page_of(table_id, series[table_id].host),
                 "state": "good" if state.state in {"new", "unchanged"} else state.state,
-                "reason": _ABSENT if state.state == "absent" else state.reason,
+                "reason": state.reason,
                 "detail": None if state.state == "absent" else state.detail,
                 "snapshot": state.snapshot.id if state.snapshot else None,
                 "retrieved_at": (
@@ -405,6 +437,23 @@ def write_sources(
     write_table(tables, "table_periods", regions.periods_by_table)
     write_table(tables, "regions", regions.regions)
     write_table(tables, "region_years", regions.years)
+    write_table(
+        tables,
+        "snapshot_pairs",
+        (
+            {
+                "table_id": pair.table_id,
+                "old_snapshot": pair.old,
+                "new_snapshot": pair.new,
+                "old_retrieved_at": pair.old_retrieved_at.replace(tzinfo=None),
+                "new_retrieved_at": pair.new_retrieved_at.replace(tzinfo=None),
+                "reason": pair.reason,
+                "detail": pair.detail,
+            }
+            for pair in pairs
+        ),
+    )
+    write_table(tables, "revisions", ())
 
 
 def _next_publication(expected: Expected | None) -> dict[str, Any]:

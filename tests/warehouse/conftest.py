@@ -149,7 +149,7 @@ class Warehouse:
             write_table(tables, name, found)
         file = self._observations()
         for name in ("staging.topics", "staging.listed", "core.cells"):
-            stored = build(MODELS[name], tables, [file])
+            stored = build(MODELS[name], tables, {"input.observations": [file]})
         with duckdb.connect() as connection:
             result = connection.execute(f"FROM '{stored.path}'")
             names = [column[0] for column in result.description or []]
