@@ -173,6 +173,8 @@ def _print_outcome(summary: dict[str, Any], publication: Path) -> None:
     for found in summary["tables"]:
         if found["state"] == "quarantined":
             _say(f"Quarantined: {found['table_id']}: {found['reason']} ({found['detail']})", "red")
+    for line in summary["shape_changes"]:
+        _say(line, "yellow")
     for problem in summary["problems"]:
         _say(problem, "red")
     size = publication.stat().st_size / 1e6
@@ -272,6 +274,7 @@ def status(source: Source = None, data: Data = None, definitions: Definitions = 
         table.add_column(name, justify="right" if name == "rows" else "left", no_wrap=True)
     colours = {"quarantined": "red", "absent": "yellow"}
     complaints: list[str] = []
+    news: list[str] = []
     for table_id in this.requests:
         try:
             state = this.state(table_id)
@@ -289,10 +292,13 @@ def status(source: Source = None, data: Data = None, definitions: Definitions = 
         )
         if state.state == "quarantined":
             complaints.append(f"{table_id}: {state.reason} ({state.detail})")
+        news += this.shape_lines(table_id)
     _say(f"Source: {this.source.label}")
     out.print(table)
     for complaint in complaints:
         _say(complaint, "red")
+    for line in news:
+        _say(line, "yellow")
     note = this.note()
     if note is None:
         _say("Nothing was published from this source yet: `monitor run`.")

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +30,7 @@ from monitor.cbs.client import CbsFault, EmptyTable, NotOffered
 from monitor.cbs.metadata import Row, TableMeta, build_meta
 from monitor.cbs.observations import AreaCodes, write_observations
 from monitor.cbs.recording import RecordingWriter, identity, rebuild
+from monitor.cbs.shape import NOTHING, Needed, fingerprint, require
 from monitor.errors import TableError
 
 if TYPE_CHECKING:
@@ -42,12 +42,6 @@ Progress = Callable[[str, int, int | None], None]
 """Told the table, the rows so far, and how many there will be where the source says so."""
 
 _CONVERSION = (metadata, observations, periods, recording, text, units)
-
-
-class VanishedTopicError(TableError):
-    """A topic that the definitions refer to was in the last good snapshot and is gone."""
-
-    explanation = "Een onderwerp dat de monitor gebruikt, staat niet meer in de tabel."
 
 
 @dataclass(frozen=True)
@@ -88,7 +82,7 @@ def refresh(
     validate: Callable[[Path], None] | None = None,
     *,
     codes: AreaCodes,
-    needed: AbstractSet[str | tuple[str, ...]] = frozenset(),
+    needed: Needed = NOTHING,
 ) -> TableState:
     """Ask a source for a table, and take it in if it changed and is in order.
 
@@ -100,7 +94,7 @@ def refresh(
         progress: told while rows come in.
         validate: checks a new recording; raises TableError if it won't do.
         codes: what is known of region codes.
-        needed: names (stems or paths) of the topics that the definitions refer to.
+        needed: what the definitions take from the table, and the shapes that were accepted.
 
     Returns:
         How the table stands. A table that can't be used is a state, not an exception.
@@ -146,7 +140,7 @@ class _Way:
     workspace: Path
     now: datetime
     codes: AreaCodes
-    needed: AbstractSet[str | tuple[str, ...]]
+    needed: Needed
     progress: Progress | None
     validate: Callable[[Path], None] | None
 
@@ -172,7 +166,7 @@ class _Way:
 
             def check(meta: TableMeta) -> None:
                 if good:
-                    self.require_topics(good, meta)
+                    require(good.meta(), meta, self.needed)
 
             intake = _Intake(request, writer, recorded, check, self.progress)
             try:
@@ -185,6 +179,7 @@ class _Way:
                     raise EmptyTable(request.table_id, f"an answer without rows{asked}")
                 content = identity(intake.digest, meta, intake.entities)
                 if good and (good.identity, good.selection) == (content, self.selection):
+                    self.archive.note_described(good, meta.infos, self.now)
                     return good
                 if self.validate:
                     self.validate(recorded)
@@ -193,26 +188,11 @@ class _Way:
                 if not isinstance(error, CbsFault):
                     writer.refuse(str(error))
                 raise
-            snapshot = writer.commit(content, self.now, word, self.selection)
+            snapshot = writer.commit(content, self.now, word, self.selection, fingerprint(meta))
             for made, place in zip((recorded, observed), self.places(snapshot), strict=True):
                 place.parent.mkdir(parents=True, exist_ok=True)
                 made.replace(place)
         return snapshot
-
-    def require_topics(self, good: Snapshot, meta: TableMeta) -> None:
-        """Raise if a needed topic was in the last good snapshot and is in this one no more."""
-        before = good.meta()
-        gone = sorted(
-            name if isinstance(name, str) else " > ".join(name)
-            for name in self.needed
-            if before.find_topic(name) and not meta.find_topic(name)
-        )
-        if gone:
-            raise VanishedTopicError(
-                meta.table_id,
-                f"topics that definitions refer to have vanished: {', '.join(gone)}. "
-                "Look for their new names and give the series both.",
-            )
 
     def places(self, snapshot: Snapshot) -> tuple[Path, Path]:
         """Return where recording and observations lie.

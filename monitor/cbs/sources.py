@@ -147,8 +147,13 @@ class CbsService(_ManyAtOnce):
         self._service = service
 
     def ask(self, request: TableRequest) -> str:
-        """Return ``TableInfos.Modified``; see ``Source``."""
-        return str(self._service.info(request.table_id, request.host).get("Modified"))
+        """Return ``TableInfos.Modified``, and MetaDataModified where that differs; see ``Source``.
+
+        Of a table that CBS stops, or describes anew, only the latter moves.
+        """
+        infos = self._service.info(request.table_id, request.host)
+        modified, described = str(infos.get("Modified")), infos.get("MetaDataModified")
+        return modified if described in (None, modified) else f"{modified} ({described})"
 
     def describe(self, request: TableRequest) -> dict[str, list[dict[str, Any]]]:
         """See ``Source``."""

@@ -15,6 +15,7 @@ from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from monitor.cbs.shape import Name, Needed, Use
 from monitor.cbs.sources import TableRequest
 from monitor.errors import UsageError
 from monitor.indicators.checks import check
@@ -136,14 +137,22 @@ class Catalogue:
         }
         return [found[table_id] for table_id in sorted(found)]
 
-    def needed_topics(self, table_id: str) -> frozenset[str | tuple[str, ...]]:
-        """Return what the topics that definitions use in a table are called there."""
-        return frozenset(
-            topic_name(placed.term, self.series[placed.term.from_].model, table_id)
-            for entry in self.in_use.values()
-            for placed in self.terms(entry)
-            if table_id in {table.table for table in self.tables(placed.term, entry.model)}
+    def needed(self, table_id: str) -> Needed:
+        """Return what indicators take from a table, and the shapes of it that were accepted."""
+        uses = tuple(
+            Use(entry.model.id, term.topic, _names(term, series, table_id), term.members)
+            for _, entry in sorted(self.in_use.items())
+            for term in (placed.term for placed in self.terms(entry))
+            if (series := self.series[term.from_].model)
+            if table_id in {table.table for table in self.tables(term, entry.model)}
         )
+        accepted = frozenset(
+            shape.shape
+            for entry in self.series.values()
+            for shape in entry.model.accepted
+            if shape.table == table_id
+        )
+        return Needed(uses, accepted)
 
     def themes_in_order(self) -> list[Theme]:
         """Return the themes as overviews show them."""
@@ -174,6 +183,13 @@ def topic_name(term: Term, series: Series, table_id: str) -> str | tuple[str, ..
             if second.table == table_id and second.topic is not None:
                 return second.topic
     return name
+
+
+def _names(term: Term, series: Series, table_id: str) -> tuple[Name, ...]:
+    """Return all that a term's topic may be called in a table, whichever service it comes from."""
+    seconds = series.topics.get(term.topic, ()) if isinstance(term.topic, str) else ()
+    codes = [s.v4.measure for s in seconds if s.table == table_id and s.v4 is not None]
+    return (topic_name(term, series, table_id), *codes)
 
 
 def load(folder: Path) -> tuple[Catalogue, list[Problem]]:
@@ -409,6 +425,9 @@ def _cross_check(catalogue: Catalogue) -> list[Problem]:
     problems: list[Problem] = []
     for series_entry in catalogue.series.values():
         problems += _check_tables(series_entry)
+        for i, accepted in enumerate(series_entry.model.accepted):
+            location = ("accepted", i, "by")
+            problems += _check_party(catalogue, series_entry.document, location, accepted.by)
     problems += _check_one_request_a_table(catalogue)
     for population in catalogue.populations.values():
         problems += _check_owners(catalogue, population.document, population.model.owners)

@@ -62,10 +62,18 @@ V4Measure = Annotated[
         examples=["M000352"],
     ),
 ]
+Shape = Annotated[
+    str,
+    StringConstraints(pattern=r"^[0-9a-f]{12}$"),
+    Field(
+        description="De twaalf tekens uit de melding van de monitor, tussen aanhalingstekens.",
+        examples=["3f0c9a41d27e"],
+    ),
+]
 FORMS: dict[str, str] = {
     constraints.pattern: f'{field.description} Bijvoorbeeld: "{field.examples[0]}".'
     for constraints, field in (
-        get_args(kind)[1:] for kind in (Id, Year, Version, TableId, Url, V4Measure)
+        get_args(kind)[1:] for kind in (Id, Year, Version, TableId, Url, V4Measure, Shape)
     )
 }
 """Pattern -> the form of the value in Dutch, for who wrote another."""
@@ -178,6 +186,18 @@ class SecondName(_Model, title="Tweede naam"):
     )
 
 
+class AcceptedShape(_Model, title="Goedgekeurde vorm"):
+    """Een nieuwe vorm van een tabel die de eigenaars hebben goedgekeurd."""
+
+    table: TableId = Field(title="Tabel")
+    shape: Shape = Field(title="Vorm")
+    date: dt.date = Field(title="Datum")
+    by: Id = Field(title="Door wie")
+    why: Text = Field(
+        title="Waarom", examples=["CBS noemt de eenheid anders; de cijfers zijn hetzelfde."]
+    )
+
+
 class Break(_Model, title="Breuk"):
     """Een breuk: cijfers ervoor en erna zijn niet goed te vergelijken."""
 
@@ -211,6 +231,14 @@ class Series(_Model, title="Reeks"):
         description="Hoe een onderwerp heet in een tabel waar het een andere naam heeft.",
     )
     breaks: tuple[Break, ...] = Field((), title="Breuken")
+    accepted: tuple[AcceptedShape, ...] = Field(
+        (),
+        title="Goedgekeurde vormen",
+        description=(
+            "Verandert een tabel zo dat cijfers verkeerd kunnen zijn, dan zet de monitor die in "
+            "quarantaine. Hier staat welke nieuwe vorm toch goed is."
+        ),
+    )
 
 
 class Term(_Model, title="Deel van een telling"):

@@ -14,6 +14,7 @@ from typing import Any
 import dagster as dg
 
 from monitor.cbs.metadata import TableMeta
+from monitor.cbs.shape_history import ShapeChange
 from monitor.indicators.models import Owners
 from monitor.indicators.resolve import Resolution
 from monitor.validation.stages import Verdict
@@ -27,7 +28,14 @@ OBSERVATIONS = dg.AssetKey("observations")
 REGIONS = dg.AssetKey("regions")
 DEFINITIONS = dg.AssetKey("definitions")
 
-_FROM_TABLES = {"tables", "table_regions", "table_periods", "regions", "region_years"}
+_FROM_TABLES = {
+    "tables",
+    "shape_changes",
+    "table_regions",
+    "table_periods",
+    "regions",
+    "region_years",
+}
 """The input tables that ``Run.regions`` writes; ``Run.definitions`` writes the others."""
 
 
@@ -122,6 +130,14 @@ def problems_table(resolution: Resolution) -> dg.TableMetadataValue:
 def gaps_table(resolution: Resolution) -> dg.TableMetadataValue:
     """Return which indicators get no figures from which table because a recording lacks a topic."""
     return table(("indicator", "table without its topic"), resolution.gaps)
+
+
+def shape_table(changes: Iterable[ShapeChange]) -> dg.TableMetadataValue:
+    """Return what changed in the shape of a CBS table, the newest first."""
+    return table(
+        ("retrieved at", "what it means", "quarantined"),
+        ((c.retrieved_at or "-", c.meaning, c.quarantined) for c in reversed([*changes])),
+    )
 
 
 def publication_table(publication: Publication) -> dg.TableMetadataValue:
