@@ -517,8 +517,8 @@ class _Judge:
         """Yield the lines of a definition by which these uses find a topic under its new name."""
         table = self.after.table_id
         for name in dict.fromkeys(use.topic for use in harmed):
-            if topic is None:
-                target = "v4: {measure: <code>}" if v4 else "topic: <naam>"
+            if topic is None:  # in the other service, which has no names to compare
+                target = "v4: {measure: <code>}"
             elif v4 and self.after.odata == "v4":
                 target = f"v4: {{measure: {topic.stem}}}"
             else:

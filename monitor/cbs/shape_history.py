@@ -6,11 +6,13 @@ Does not belong here: comparing and judging (``shape``), and publishing the repo
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from monitor.cbs.shape import Finding, Needed, how_to_accept, judge, judge_end
+from monitor.errors import TableError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -64,8 +66,7 @@ def shape_history(
         needed: what the definitions take from the table.
 
     Raises:
-        ArchiveError: a snapshot is damaged.
-        TableError: a snapshot can't be read by this version.
+        TableError: the snapshot in use can't be read.
     """
     if served is None:
         return []
@@ -74,10 +75,11 @@ def shape_history(
     names = [snapshot.folder.name for snapshot in snapshots]
     for old, new in pairwise(snapshots[: names.index(served.folder.name) + 1]):
         if old.shape is None or old.shape != new.shape:
-            after = new.meta()
-            changes = judge(old.meta(), after, needed, taken=True)
-            lasting = (f for f in changes if f.change.kind not in _OF_THE_END)
-            found += _rows(lasting, new, after.modified, newest=new == served)
+            with suppress(TableError):  # an old one that is damaged makes no difference any more
+                after = new.meta()
+                changes = judge(old.meta(), after, needed, taken=True)
+                lasting = (f for f in changes if f.change.kind not in _OF_THE_END)
+                found += _rows(lasting, new, after.modified, newest=new == served)
     meta = served.meta()
     infos = archive.described(served, until) or meta.infos
     found += _rows(judge_end(meta, infos, needed), served, meta.modified, newest=True)

@@ -8,8 +8,10 @@ Does not belong here: YAML (``reader``), fields (``models``), CBS's metadata (``
 from __future__ import annotations
 
 import hashlib
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -139,20 +141,23 @@ class Catalogue:
 
     def needed(self, table_id: str) -> Needed:
         """Return what indicators take from a table, and the shapes of it that were accepted."""
-        uses = tuple(
-            Use(entry.model.id, term.topic, _names(term, series, table_id), term.members)
-            for _, entry in sorted(self.in_use.items())
-            for term in (placed.term for placed in self.terms(entry))
-            if (series := self.series[term.from_].model)
-            if table_id in {table.table for table in self.tables(term, entry.model)}
-        )
         accepted = frozenset(
             shape.shape
             for entry in self.series.values()
             for shape in entry.model.accepted
             if shape.table == table_id
         )
-        return Needed(uses, accepted)
+        return Needed(tuple(self._uses.get(table_id, ())), accepted)
+
+    @cached_property
+    def _uses(self) -> Mapping[str, list[Use]]:
+        found: dict[str, list[Use]] = defaultdict(list)
+        for _, entry in sorted(self.in_use.items()):
+            for term in (placed.term for placed in self.terms(entry)):
+                for table in self.tables(term, entry.model):
+                    names = _names(term, self.series[term.from_].model, table.table)
+                    found[table.table].append(Use(entry.model.id, term.topic, names, term.members))
+        return found
 
     def themes_in_order(self) -> list[Theme]:
         """Return the themes as overviews show them."""

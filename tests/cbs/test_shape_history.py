@@ -95,3 +95,13 @@ def test_the_end_is_told_once_though_no_figure_changed(history):
 def test_without_a_good_snapshot_there_is_no_history(history, entities):
     entities["UntypedDataSet"][0]["Jongeren_1"] = "x"
     assert history({"UntypedDataSet": entities["UntypedDataSet"]}) == []
+
+
+def test_an_old_snapshot_that_is_damaged_takes_only_its_own_changes_away(
+    history, described, tmp_path
+):
+    history({}, described(Decimals=2))
+    (oldest, *_) = Archive(tmp_path / "w" / "archive").snapshots(TABLE)
+    (oldest.folder / "DataProperties.0.json.gz").write_bytes(b"")
+    found = history(described(Decimals=2), described(Decimals=3))
+    assert [(change.before, change.after) for change in found] == [("2", "3")]

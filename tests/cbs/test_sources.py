@@ -174,6 +174,15 @@ def test_the_word_of_a_service_is_its_date(record):
         }
 
 
+def test_another_description_of_the_same_figures_gives_another_word(record, entities):
+    (infos,) = entities["TableInfos"]
+    words = set()
+    for described in (infos["Modified"], "2026-01-01T02:00:00"):
+        with Replay(record(TableInfos=[infos | {"MetaDataModified": described}])) as replay:
+            words.add(CbsService(Service(replay.url), "replay").ask(TableRequest(TABLE)))
+    assert words == {"2024-10-31T02:00:00", "2024-10-31T02:00:00 (2026-01-01T02:00:00)"}
+
+
 def test_a_source_is_named_by_a_word_an_address_or_a_path(record, tmp_path):
     folder = record()
     for spec, label, partial in [
