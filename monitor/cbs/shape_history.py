@@ -82,11 +82,13 @@ def shape_history(
                 found += _rows(lasting, new, after.modified, newest=new == served)
     meta = served.meta()
     infos = archive.described(served, until) or meta.infos
-    found += _rows(judge_end(meta, infos, needed), served, meta.modified, newest=True)
+    ends = judge_end(meta, infos, needed)
+    found += _rows(ends, served, meta.modified, newest=True)
     answer = archive.refused(served.table_id) if refused else None
     if answer is not None:
         served_instead = f" {how_to_accept(answer)}"
-        findings = judge(meta, answer, needed)
+        told = [finding.change for finding in ends]
+        findings = [f for f in judge(meta, answer, needed) if f.change not in told]
         found += _rows(findings, None, answer.modified, newest=True, tail=served_instead)
     return found
 

@@ -92,6 +92,12 @@ def test_the_end_is_told_once_though_no_figure_changed(history):
     assert told(found) == [("discontinued", "2026-11-22", False)]
 
 
+def test_the_end_is_not_told_again_with_an_answer_that_was_refused(history, described):
+    stopped = infos(Frequency="Stopgezet")
+    found = history({}, stopped, stopped | described(Unit="aantal"))
+    assert told(found) == [("discontinued", "2026-11-22", False), ("unit", None, True)]
+
+
 def test_without_a_good_snapshot_there_is_no_history(history, entities):
     entities["UntypedDataSet"][0]["Jongeren_1"] = "x"
     assert history({"UntypedDataSet": entities["UntypedDataSet"]}) == []
