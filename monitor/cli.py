@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
+from monitor.cbs.faults import explained, parse_faults
 from monitor.errors import Exit, MonitorError, UsageError
 from monitor.settings import load_settings
 
@@ -74,7 +75,7 @@ def run(
     """Pull what the definitions need, compute, check and publish one DuckDB file.
 
     Exit codes: 0 good, 1 error (the last publication stays), 2 wrong use, 3 published but a table
-    is quarantined or a definition could not be resolved.
+    is quarantined, a definition could not be resolved or CBS changed a corrected figure.
     """
     settings = load_settings(source=source, data=data, definitions=definitions)
     from monitor.run import Run
@@ -206,13 +207,9 @@ def check(
     settings = load_settings(source=source, definitions=definitions)
     catalogue, problems = load(settings.definitions)
     if not errors(problems):
-        from monitor.indicators.resolve import resolve
         from monitor.run import Run
 
-        run = Run(settings, catalogue)
-        problems += resolve(
-            catalogue, run.described(), partial=run.source.partial, described=True
-        ).problems
+        problems += Run(settings, catalogue).check()
     wanted = [shown(path) for path in paths or []]
     for path, name in zip(paths or [], wanted, strict=True):
         if not path.exists():
@@ -235,7 +232,7 @@ def check(
     out.print(
         f"In orde: {len(catalogue.indicators)} indicatoren, {len(catalogue.populations)} noemers, "
         f"{len(catalogue.series)} reeksen, {len(catalogue.themes)} thema's, "
-        f"{len(catalogue.parties)} partijen.",
+        f"{len(catalogue.parties)} partijen, {len(catalogue.corrections)} correcties.",
         highlight=False,
     )
     for theme in catalogue.themes_in_order():
@@ -306,15 +303,28 @@ def status(source: Source = None, data: Data = None, definitions: Definitions = 
         _say(f"Published {note['finished_at']}: {note['publication']}")
 
 
-@app.command()
+@app.command(epilog=f"Faults: {explained()}")
 def replay(
     path: Annotated[Path, typer.Argument(help="Folder with recordings: <table>/<Entity>.json.gz.")],
     port: Annotated[int, typer.Option(help="Port on this machine.", min=0, max=65535)] = 8080,
+    faults: Annotated[
+        str,
+        typer.Option(
+            help="What goes wrong, such as all:5% or status-503=2:5%,resetx3@TableInfos. See below."
+        ),
+    ] = "",
+    seed: Annotated[int, typer.Option(help="Which requests meet a fault that has a rate.")] = 1,
+    page_rows: Annotated[
+        int | None,
+        typer.Option(help="Rows in a page. Default: 10 000 (v3), 100 000 (v4).", min=1),
+    ] = None,
+    latency: Annotated[float, typer.Option(help="Milliseconds before every answer.", min=0)] = 0.0,
 ) -> None:
-    """Serve recordings as CBS's OData v3 feed, until stopped."""
+    """Serve recordings as CBS's OData v3 and v4, until stopped; with --faults, as it can fail."""
     from monitor.cbs.replay import serve
 
-    serve(path, port)
+    wrong = parse_faults(faults) if faults else []
+    serve(path, port, wrong, seed=seed, page_rows=page_rows, latency=latency / 1000)
 
 
 @app.command()

@@ -11,7 +11,7 @@ import contextlib
 import datetime as dt
 import hashlib
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from monitor.cbs.metadata import TableMeta
     from monitor.cbs.shape_history import ShapeChange
     from monitor.cbs.sources import CbsService, Recordings, TableRequest
+    from monitor.indicators.corrections import ResolvedCell
+    from monitor.indicators.problems import Problem
     from monitor.indicators.resolve import Resolution
     from monitor.regions.reference import Regions
     from monitor.warehouse.publish import Publication
@@ -233,13 +235,42 @@ class Run:
 
         Problems don't stop the run: their figures come out as ``table_unavailable``.
         """
-        from monitor.indicators.resolve import resolve
         from monitor.warehouse.inputs import write_definitions
 
-        resolution = resolve(self.catalogue, self.metas, partial=self.source.partial)
-        write_definitions(self.workspace.tables, self.catalogue, resolution.terms)
+        resolution, corrections = self._resolve()
+        write_definitions(self.workspace.tables, self.catalogue, resolution.terms, corrections)
         write_note(self._resolved, {"definitions": self.catalogue.fingerprint})
         return resolution
+
+    def _resolve(self) -> tuple[Resolution, list[ResolvedCell]]:
+        from monitor.indicators.corrections import resolve_corrections
+        from monitor.indicators.resolve import resolve
+
+        partial = self.source.partial
+        resolution = resolve(self.catalogue, self.metas, partial=partial)
+        corrections, problems = resolve_corrections(
+            self.catalogue, self.metas, self.observations(), partial=partial
+        )
+        return replace(resolution, problems=sorted(resolution.problems + problems)), corrections
+
+    def check(self) -> list[Problem]:
+        """Check the definitions against the source, and corrections against what was fetched.
+
+        Nothing is fetched: a correction of a table without figures in the workspace passes.
+        """
+        from monitor.indicators.corrections import resolve_corrections
+        from monitor.indicators.resolve import resolve
+
+        partial, metas = self.source.partial, self.described()
+        problems = resolve(self.catalogue, metas, partial=partial, described=True).problems
+        files: dict[str, Path] = {}
+        for table_id in self.requests:
+            with contextlib.suppress(NotMaterialisedError):
+                state = self.state(table_id)
+                if state.snapshot is not None and state.observations is not None:
+                    metas[table_id] = state.snapshot.meta()  # the names of the figures compared
+                    files[table_id] = state.observations
+        return problems + resolve_corrections(self.catalogue, metas, files, partial=partial)[1]
 
     def build(self, model: SqlModel) -> Stored:
         """Run one SQL model."""
@@ -249,6 +280,7 @@ class Run:
 
     def publish(self) -> Publication:
         """Build the published file, put it in place, and remember what it was made from."""
+        from monitor.indicators.problems import errors
         from monitor.warehouse.publish import publish
 
         publication = publish(
@@ -260,8 +292,9 @@ class Run:
             now=self.now,
             version=version(),
         )
-        summary = self.summary()
-        doubtful = summary["problems"] or any(
+        problems = self._resolve()[0].problems
+        summary = self.summary(problems)
+        doubtful = errors(problems) or any(
             table["state"] == "quarantined" for table in summary["tables"]
         )
         words = {table_id: state.modified for table_id, state in self.states().items()}
@@ -290,11 +323,10 @@ class Run:
     def _resolved(self) -> Path:
         return self.workspace.tables / "input" / "resolved.json"
 
-    def summary(self) -> dict[str, Any]:
-        """Return what a run came to: themes, tables and unresolved definitions, as plain data."""
+    def summary(self, problems: Iterable[Problem]) -> dict[str, Any]:
+        """Return what a run came to: themes, tables, problems of definitions, as plain data."""
         import duckdb
 
-        from monitor.indicators.resolve import resolve
         from monitor.warehouse.build import parquet_of, quoted
 
         figures = quoted(parquet_of(self.workspace.tables, "outcomes.figures"))
@@ -321,7 +353,6 @@ class Run:
                     "newest_period": newest,
                 }
             )
-        problems = resolve(self.catalogue, self.metas, partial=self.source.partial).problems
         return {
             "synthetic": self.synthetic,
             "themes": themes,

@@ -128,6 +128,7 @@ def test_a_run_refuses_definitions_with_errors(call: Call, copied: Path, tmp_pat
         (["run", "--nonsense"], "No such option"),
         (["check", "/nowhere.yaml"], "bestaat niet"),
         (["replay", "/nowhere"], "/nowhere"),
+        (["replay", ".", "--faults", "stal:5%"], "no kind 'stal'"),
         (["run", "--definitions", "/nowhere"], "holds no definitions"),
     ],
 )

@@ -23,6 +23,7 @@ from monitor.errors import UsageError
 from monitor.indicators.checks import check
 from monitor.indicators.models import (
     FORMS,
+    Correction,
     Indicator,
     Parties,
     Party,
@@ -77,6 +78,7 @@ class Catalogue:
     series: dict[str, Entry[Series]] = field(default_factory=dict)
     populations: dict[tuple[str, int], Entry[Population]] = field(default_factory=dict)
     indicators: dict[tuple[str, int], Entry[Indicator]] = field(default_factory=dict)
+    corrections: dict[str, Entry[Correction]] = field(default_factory=dict)
     fingerprint: str = ""
     """SHA-256 over the names and bytes of all definition files."""
 
@@ -201,7 +203,8 @@ def load(folder: Path) -> tuple[Catalogue, list[Problem]]:
     """Read and cross-check every definition below ``folder``.
 
     Args:
-        folder: the folder with parties.yaml, themes/, series/, populations/ and indicators/.
+        folder: the folder with parties.yaml, themes/, series/, populations/, indicators/ and, where
+            there are any, corrections/.
 
     Returns:
         The catalogue of what could be read, and every problem, sorted by file and line.
@@ -242,7 +245,7 @@ def load_or_raise(folder: Path) -> Catalogue:
 
 def _files(folder: Path) -> Iterator[Path]:
     yield folder / "parties.yaml"
-    for kind in ("themes", "series", "populations", "indicators"):
+    for kind in ("themes", "series", "populations", "indicators", "corrections"):
         yield from sorted((folder / kind).glob("*.y*ml"))
 
 
@@ -256,6 +259,8 @@ def _add(catalogue: Catalogue, document: Document) -> list[Problem]:
             return _place(catalogue, document, Theme, catalogue.themes, lambda m: m.id)
         case "series":
             return _place(catalogue, document, Series, catalogue.series, lambda m: m.id)
+        case "corrections":
+            return _place(catalogue, document, Correction, catalogue.corrections, lambda m: m.id)
         case "populations":
             return _place(
                 catalogue,
@@ -441,6 +446,7 @@ def _cross_check(catalogue: Catalogue) -> list[Problem]:
             problems += _check_series(catalogue, placed)
     for indicator in catalogue.indicators.values():
         problems += _check_indicator(catalogue, indicator)
+    problems += _check_corrections(catalogue)
     return problems
 
 
@@ -484,6 +490,26 @@ def _check_indicator(catalogue: Catalogue, entry: Entry[Indicator]) -> Iterator[
                 f'De reeks "{placed.term.from_}" heeft geen tabel voor {model.valid_from} '
                 f"tot en met {model.valid_until or 'nu'}.",
                 'Pas "valid_from" of "valid_until" aan, of vul de reeks aan.',
+            )
+
+
+def _check_corrections(catalogue: Catalogue) -> Iterator[Problem]:
+    used = {
+        table.table
+        for entry in catalogue.in_use.values()
+        for placed in catalogue.terms(entry)
+        for table in catalogue.tables(placed.term, entry.model)
+    }
+    for entry in catalogue.corrections.values():
+        model, document = entry.model, entry.document
+        if model.reported is not None:
+            yield from _check_party(catalogue, document, ("reported", "by"), model.reported.by)
+        if model.status != "fixed_upstream" and model.table not in used:
+            yield document.problem(
+                Number.TABLE_NOT_IN_USE,
+                ("table",),
+                f'Geen indicator gebruikt de tabel "{model.table}".',
+                suggest(model.table, used, "Kijk in de map definitions/series.", likeness=0.8),
             )
 
 

@@ -46,6 +46,12 @@ class Number(StrEnum):
     NO_REGIONS = "D407"
     NO_SUCH_LEVEL = "D408"
     UNCHECKED_TABLE = "D409"
+    TABLE_NOT_IN_USE = "D501"
+    DOUBLE_CELL = "D502"
+    VALUE_AND_ACTION = "D503"
+    NOT_REPORTED = "D504"
+    NO_SUCH_CELL = "D505"
+    OTHER_AT_CBS = "D506"
 
 
 class Level(StrEnum):

@@ -87,7 +87,7 @@ def resolve(
                 meta = metas.get(table.table)
                 if meta is not None:
                     name = topic_name(placed.term, series, table.table)
-                    topic, complaint = _find(meta, name, placed.term.members)
+                    topic, complaint = find(meta, name, placed.term.members)
                     if complaint is None:
                         found.append(table.table)
                     else:
@@ -131,9 +131,10 @@ class _Complaint:
     remedy: str
 
 
-def _find(
+def find(
     meta: TableMeta, name: str | tuple[str, ...], members: Mapping[str, str]
 ) -> tuple[Topic | None, _Complaint | None]:
+    """Return the topic that a name and members mean in one table, or what is wrong with them."""
     geo = [dimension.key for dimension in meta.dimensions if dimension.kind == "geo"]
     if len(geo) != 1:
         return None, _Complaint(

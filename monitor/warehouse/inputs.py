@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from monitor.cbs.metadata import TableMeta
     from monitor.cbs.shape_history import ShapeChange
     from monitor.indicators.catalogue import Catalogue, Entry
+    from monitor.indicators.corrections import ResolvedCell
     from monitor.indicators.resolve import ResolvedTerm
     from monitor.regions.reference import Regions
 
@@ -186,6 +187,28 @@ SCHEMAS: dict[str, dict[str, str]] = {
         "party_id": _TEXT,
         "date": "date",
     },
+    "corrections": {
+        "correction_id": _TEXT,
+        "table_id": _TEXT,
+        "topic": _TEXT,
+        "topic_name": _TEXT,
+        "members": _TEXT,
+        "region_code": _TEXT,
+        "period": _TEXT,
+        "year": _SMALL,
+        "action": _TEXT,
+        "expect": "decimal",
+        "value": "decimal",
+        "applied": "bool",
+        "not_applied": _TEXT,
+        "status": _TEXT,
+        "reason": _TEXT,
+        "party_id": _TEXT,
+        "reported_on": "date",
+        "reported_to": _TEXT,
+        "url": _TEXT,
+        "file": _TEXT,
+    },
 }
 """Input table -> column -> type."""
 
@@ -209,6 +232,7 @@ def write_table(tables: Path, name: str, rows: Iterable[Mapping[str, Any]]) -> P
         "bool": pa.bool_(),
         "date": pa.date32(),
         "timestamp": pa.timestamp("us"),
+        "decimal": pa.decimal128(18, 6),
     }
     schema = pa.schema([(column, types[kind]) for column, kind in SCHEMAS[name].items()])
     out = parquet_of(tables, f"{INPUT}.{name}")
@@ -221,8 +245,13 @@ def write_table(tables: Path, name: str, rows: Iterable[Mapping[str, Any]]) -> P
     return out
 
 
-def write_definitions(tables: Path, catalogue: Catalogue, terms: Sequence[ResolvedTerm]) -> None:
-    """Write the definitions and their resolved terms as input tables."""
+def write_definitions(
+    tables: Path,
+    catalogue: Catalogue,
+    terms: Sequence[ResolvedTerm],
+    corrections: Sequence[ResolvedCell] = (),
+) -> None:
+    """Write the definitions, their resolved terms and the corrections as input tables."""
     entries = sorted(catalogue.indicators.items())
     numbers = {key: number for number, (key, _) in enumerate(entries)}
     models = [(numbers[key], entry.model) for key, entry in entries]
@@ -333,6 +362,7 @@ def write_definitions(tables: Path, catalogue: Catalogue, terms: Sequence[Resolv
             for a in m.approvals
         ),
     )
+    write_table(tables, "corrections", (_correction(catalogue, cell) for cell in corrections))
 
 
 def write_sources(
@@ -468,6 +498,35 @@ def _indicator(catalogue: Catalogue, entry: Entry[Indicator]) -> dict[str, Any]:
     }
 
 
+def _correction(catalogue: Catalogue, resolved: ResolvedCell) -> dict[str, Any]:
+    model, report = resolved.correction, resolved.correction.reported
+    table_id, topic, members, region_code, period = resolved.key
+    return {
+        "correction_id": model.id,
+        "table_id": table_id,
+        "topic": topic,
+        "topic_name": _topic(model.topic),
+        "members": members,
+        "region_code": region_code,
+        "period": period,
+        "year": resolved.year,
+        "action": model.action,
+        "expect": resolved.cell.expected,
+        "value": resolved.cell.replacement,
+        "applied": resolved.not_applied is None,
+        "not_applied": resolved.not_applied,
+        "status": model.status,
+        "reason": model.reason,
+        "party_id": report.by if report else None,
+        "reported_on": report.date if report else None,
+        "reported_to": report.to if report else None,
+        "url": report.url if report else None,
+        "file": catalogue.corrections[model.id]
+        .document.path.relative_to(catalogue.folder)
+        .as_posix(),
+    }
+
+
 def formula(catalogue: Catalogue, model: Indicator) -> str:
     """Return in Dutch words how an indicator is computed."""
     measure = model.measure
@@ -497,9 +556,12 @@ def _sum(terms: Sequence[Term]) -> str:
 
 
 def _name(term: Term) -> str:
-    topic = term.topic if isinstance(term.topic, str) else " > ".join(term.topic)
     members = ", ".join(f"{k} {v}" for k, v in sorted(term.members.items()))
-    return f"{topic} uit {term.from_}" + (f" ({members})" if members else "")
+    return f"{_topic(term.topic)} uit {term.from_}" + (f" ({members})" if members else "")
+
+
+def _topic(name: str | tuple[str, ...]) -> str:
+    return name if isinstance(name, str) else " > ".join(name)
 
 
 def _joined(values: Sequence[str]) -> str | None:
