@@ -226,6 +226,8 @@ def _print_outcome(summary: dict[str, Any], publication: Path) -> None:
             _say(
                 f"Changed: {pair['table_id']} since {pair['old_retrieved_at'][:10]}: {_told(pair)}"
             )
+    for line in summary["shape_changes"]:
+        _say(line, "yellow")
     for problem in summary["problems"]:
         _say(problem, "red")
     size = publication.stat().st_size / 1e6
@@ -339,6 +341,9 @@ def status(
         return
     _say(f"Source: {this.source.label}")
     _print_statuses(statuses)
+    for table_id in this.requests:
+        for line in this.shape_lines(table_id):
+            _say(line, "yellow")
     if published is None:
         _say("Nothing was published from this source yet: `monitor run`.")
     else:

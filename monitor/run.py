@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, replace
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from monitor.cbs.ingest import Progress, TableState
     from monitor.cbs.metadata import TableMeta
     from monitor.cbs.revisions import Pair
+    from monitor.cbs.shape_history import ShapeChange
     from monitor.cbs.sources import CbsService, Intake, Recordings, Source, TableRequest
     from monitor.indicators.corrections import ResolvedCell
     from monitor.indicators.problems import Problem
@@ -128,7 +130,7 @@ class Run:
                 folder,
                 self.now,
                 codes=AREA_CODES,
-                needed=self.catalogue.needed_topics(table_id),
+                needed=self.catalogue.needed(table_id),
                 progress=progress,
                 validate=check_recording,
             )
@@ -172,6 +174,47 @@ class Run:
     def states(self) -> dict[str, TableState]:
         """Return `state` of every table that the definitions need."""
         return {table_id: self.state(table_id) for table_id in self.requests}
+
+    def shape_changes(self, table_id: str) -> list[ShapeChange]:
+        """Return what changed in the shape of a table over its snapshots, and what that means.
+
+        Only compared anew when there is another snapshot, word of CBS, definition or code.
+        """
+        from monitor.cbs.archive import Archive
+        from monitor.cbs.shape_history import ShapeChange, shape_history
+
+        state = self.state(table_id)
+        needed = self.catalogue.needed(table_id)
+        made_from = [state.snapshot and state.snapshot.folder.name, state.state, state.modified]
+        made_from += [hashlib.sha256(repr(needed).encode()).hexdigest(), code_fingerprint()]
+        place = self.workspace.states / f"{table_id}.shapes.json"
+        known = read_note(place)
+        if known is None or known["made_from"] != made_from:
+            changes = shape_history(
+                Archive(self.workspace.folder / "archive"),
+                state.snapshot,
+                # after an outage there is no word, and what was refused before is no news
+                refused=state.state == "quarantined" and state.modified is not None,
+                until=state.asked_at,
+                needed=needed,
+            )
+            known = {"made_from": made_from, "changes": [asdict(change) for change in changes]}
+            write_note(place, known)
+        return [
+            ShapeChange(**change | {"indicators": tuple(change["indicators"])})
+            for change in known["changes"]
+        ]
+
+    def shape_lines(self, table_id: str) -> list[str]:
+        """Return one Dutch line for each change of shape that is news to an indicator.
+
+        What quarantines is left out: that is the reason of the quarantine.
+        """
+        return [
+            f"{table_id}: {change.meaning}"
+            for change in self.shape_changes(table_id)
+            if change.newest and change.indicators and not change.quarantined
+        ]
 
     def observations(self) -> dict[str, Path]:
         """Return the observation file of each table that has a good snapshot.
@@ -248,7 +291,7 @@ class Run:
     def regions(self) -> Regions:
         """Read regions and periods from the tables and hand them to SQL."""
         from monitor.regions.reference import read_regions
-        from monitor.warehouse.inputs import write_sources
+        from monitor.warehouse.inputs import write_shape_changes, write_sources
 
         periods = {table_id: request.period for table_id, request in self.requests.items()}
         states = self.states()
@@ -263,6 +306,7 @@ class Run:
         regions = read_regions(self.metas, self.observations(), periods, selections, years)
         compared = [pair for table_id in self.requests for pair in self.revisions(table_id)]
         write_sources(self.workspace.tables, self.catalogue, states, self.metas, regions, compared)
+        write_shape_changes(self.workspace.tables, {t: self.shape_changes(t) for t in states})
         return regions
 
     def definitions(self) -> Resolution:
@@ -410,6 +454,9 @@ class Run:
                 }
                 for table_id, state in self.states().items()
                 for pair in self.revisions(table_id)[-1:]
+            ],
+            "shape_changes": [
+                line for table_id in self.requests for line in self.shape_lines(table_id)
             ],
             "problems": [str(problem) for problem in problems],
         }

@@ -8,6 +8,7 @@ Does not belong here: asking CBS (``client``, ``sources``), judging whether a ta
     <archive>/<table>/<retrieved at>-<id>/<Entity>.<n>.json.gz   a snapshot: one folder, immutable
     <archive>/<table>/<retrieved at>-<id>/manifest.json      names sort by the order of commits
     <archive>/<table>/asked.json                  when the source last gave its word, and which
+    <archive>/<table>/described.json     what it since says of itself, the content being the same
     <archive>/<table>/.refused/                   the newest answer that was not usable
     <archive>/<table>/.writing-<random>/          in the making, or left by a crash
 """
@@ -22,7 +23,7 @@ import os
 import re
 import shutil
 import tempfile
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 
 MANIFEST = "manifest.json"
 _ASKED = "asked.json"
+_DESCRIBED = "described.json"
 _REFUSED = ".refused"
 _WRITING = ".writing-"
 _ID_LENGTH = 16
@@ -97,6 +99,7 @@ class Snapshot:
         modified: the source's word on when (or what) it last changed.
         selection: what was asked for.
         rows: number of rows of data.
+        shape: ``shape.fingerprint`` of what the table said of itself; None in an older snapshot.
     """
 
     table_id: str
@@ -107,6 +110,7 @@ class Snapshot:
     modified: str | None
     selection: Selection
     rows: int
+    shape: str | None = None
 
     def pages(self, entity: str = ROWS) -> Iterator[bytes]:
         """Yield the JSON text of each page of an entity, envelope included, in order.
@@ -196,11 +200,35 @@ class Archive:
             "modified": asked.modified,
             "snapshot": asked.snapshot,
         }
-        # A name of its own: two runs may write at the same time.
-        handle, name = tempfile.mkstemp(dir=folder, prefix=f".{_ASKED}-")
-        with os.fdopen(handle, "w") as file:
-            json.dump(word, file)
-        Path(name).replace(folder / _ASKED)
+        _note(folder / _ASKED, word)
+
+    def described(self, snapshot: Snapshot, until: datetime) -> Row | None:
+        """Return the newest TableInfos since a snapshot whose content stayed the same, or None.
+
+        CBS marks a table as stopped without touching its figures.
+        """
+        try:
+            found = json.loads((snapshot.folder.parent / _DESCRIBED).read_bytes())
+            if found["snapshot"] == snapshot.folder.name and (
+                datetime.fromisoformat(found["at"]) <= until
+            ):
+                return dict(found["infos"])
+        except (OSError, ValueError, KeyError, TypeError):
+            pass  # None, or lost: the snapshot has its own.
+        return None
+
+    def note_described(self, snapshot: Snapshot, infos: Row, at: datetime) -> None:
+        """Remember what ``described`` returns."""
+        found = {"at": at.isoformat(), "snapshot": snapshot.folder.name, "infos": dict(infos)}
+        _note(snapshot.folder.parent / _DESCRIBED, found)
+
+    def refused(self, table_id: str) -> TableMeta | None:
+        """Return what the newest answer that was refused says of itself, where that is legible."""
+        folder = self._folder(table_id) / _REFUSED
+        nobody = Snapshot(table_id, "", "", folder, datetime.now(UTC), None, Selection(), 0)
+        with suppress(TableError):
+            return nobody.meta()
+        return None
 
     @contextmanager
     def writer(self, table_id: str) -> Iterator[SnapshotWriter]:
@@ -264,7 +292,12 @@ class SnapshotWriter:
         return self._rows
 
     def commit(
-        self, identity: str, retrieved_at: datetime, modified: str | None, selection: Selection
+        self,
+        identity: str,
+        retrieved_at: datetime,
+        modified: str | None,
+        selection: Selection,
+        shape: str | None = None,
     ) -> Snapshot:
         """Make the answer a snapshot, durably and in one step.
 
@@ -273,6 +306,7 @@ class SnapshotWriter:
             retrieved_at: the moment it counts from.
             modified: the source's word on when it last changed.
             selection: what was asked for.
+            shape: ``shape.fingerprint`` of its description.
         """
         self._finish(
             identity=identity,
@@ -282,6 +316,7 @@ class SnapshotWriter:
                 "select": {key: list(codes) for key, codes in sorted(selection.select.items())},
                 "partial": selection.partial,
             },
+            shape=shape,
         )
         moment = retrieved_at.astimezone(UTC).strftime(_MOMENT)
         folder = self._table / f"{self._place_after_all(moment)}-{identity[:_ID_LENGTH]}"
@@ -335,6 +370,7 @@ def _snapshot(folder: Path) -> Snapshot:
                 selection["partial"],
             ),
             rows=manifest["rows"],
+            shape=manifest.get("shape"),
         )
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise ArchiveError(folder / MANIFEST, f"lacks {error}") from error
@@ -346,6 +382,15 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
         return dict(json.loads(path.read_bytes()))
     except (OSError, TypeError, ValueError) as error:
         raise ArchiveError(path, error) from error
+
+
+def _note(path: Path, note: Mapping[str, Any]) -> None:
+    """Write a note in one step."""
+    # A name of its own: two runs may write at the same time.
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
+    with os.fdopen(handle, "w") as file:
+        json.dump(note, file)
+    Path(name).replace(path)
 
 
 def _safe(name: str, table_id: str) -> str:

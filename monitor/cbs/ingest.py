@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,6 +31,7 @@ from monitor.cbs.failures import CbsFault, EmptyTable, NotOffered
 from monitor.cbs.metadata import Row, TableMeta, build_meta
 from monitor.cbs.observations import AreaCodes, write_observations
 from monitor.cbs.recording import RecordingWriter, identity
+from monitor.cbs.shape import NOTHING, Needed, fingerprint, require
 from monitor.errors import TableError
 
 if TYPE_CHECKING:
@@ -46,12 +46,6 @@ CONVERSION = (metadata, observations, periods, recording, text, units)
 """The modules that turn a snapshot into observations."""
 
 ABSENT = "Deze bron is een opname en bevat de tabel niet. Bij CBS kan de tabel wel bestaan."
-
-
-class VanishedTopicError(TableError):
-    """A topic that the definitions refer to was in the last good snapshot and is gone."""
-
-    explanation = "Een onderwerp dat de monitor gebruikt, staat niet meer in de tabel."
 
 
 @dataclass(frozen=True)
@@ -98,7 +92,7 @@ def refresh(
     validate: Callable[[Path], None] | None = None,
     *,
     codes: AreaCodes,
-    needed: AbstractSet[str | tuple[str, ...]] = frozenset(),
+    needed: Needed = NOTHING,
 ) -> TableState:
     """Ask a source for a table, and take it in if it changed and is in order.
 
@@ -110,7 +104,7 @@ def refresh(
         progress: told while rows come in.
         validate: checks a new recording; raises TableError if it won't do.
         codes: what is known of region codes.
-        needed: names (stems or paths) of the topics that the definitions refer to.
+        needed: what the definitions take from the table, and the shapes that were accepted.
 
     Returns:
         How the table stands. A table that can't be used is a state, not an exception.
@@ -198,7 +192,7 @@ class _Way:
     workspace: Path
     now: datetime
     codes: AreaCodes
-    needed: AbstractSet[str | tuple[str, ...]]
+    needed: Needed
     progress: Progress | None
     validate: Callable[[Path], None] | None
 
@@ -224,7 +218,7 @@ class _Way:
 
             def check(meta: TableMeta) -> None:
                 if good:
-                    self.require_topics(good, meta)
+                    require(good.meta(), meta, self.needed)
 
             intake = _Intake(request, writer, recorded, check, self.progress)
             try:
@@ -237,6 +231,7 @@ class _Way:
                     raise EmptyTable(request.table_id, f"an answer without rows{asked}")
                 content = identity(intake.digest, meta, intake.entities)
                 if good and (good.identity, good.selection) == (content, self.selection):
+                    self.archive.note_described(good, meta.infos, self.now)
                     return good
                 if self.validate:
                     self.validate(recorded)
@@ -245,29 +240,12 @@ class _Way:
                 if not isinstance(error, CbsFault):
                     writer.refuse(str(error))
                 raise
-            snapshot = writer.commit(content, self.now, word, self.selection)
+            snapshot = writer.commit(content, self.now, word, self.selection, fingerprint(meta))
             places = _places(snapshot, request, self.workspace, self.codes)
             for made, place in zip((recorded, observed), places, strict=True):
                 place.parent.mkdir(parents=True, exist_ok=True)
                 made.replace(place)
         return snapshot
-
-    def require_topics(self, good: Snapshot, meta: TableMeta) -> None:
-        """Raise if a needed topic was in the last good snapshot and is in this one no more."""
-        before = good.meta()
-        gone = sorted(
-            name if isinstance(name, str) else " > ".join(name)
-            for name in self.needed
-            if before.odata == meta.odata  # v4 names all topics otherwise
-            and before.find_topic(name)
-            and not meta.find_topic(name)
-        )
-        if gone:
-            raise VanishedTopicError(
-                meta.table_id,
-                f"topics that definitions refer to have vanished: {', '.join(gone)}. "
-                "Look for their new names and give the series both.",
-            )
 
     def derive(self, snapshot: Snapshot) -> tuple[Path, Path]:
         """Return recording and observations, made where missing; older ones are removed."""

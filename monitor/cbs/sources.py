@@ -198,7 +198,13 @@ class CbsService(_ManyAtOnce):
 
 
 def _ask3(service: Service, request: TableRequest) -> str:
-    return str(service.info(request.table_id, request.host).get("Modified"))
+    """Return ``TableInfos.Modified``, and MetaDataModified where that differs.
+
+    Of a table that CBS stops, or describes anew, only the latter moves.
+    """
+    infos = service.info(request.table_id, request.host)
+    modified, described = str(infos.get("Modified")), infos.get("MetaDataModified")
+    return modified if described in (None, modified) else f"{modified} ({described})"
 
 
 def _describe3(service: Service, request: TableRequest) -> dict[str, list[dict[str, Any]]]:

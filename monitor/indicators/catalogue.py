@@ -8,13 +8,16 @@ Does not belong here: YAML (``reader``), fields (``models``), CBS's metadata (``
 from __future__ import annotations
 
 import hashlib
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from monitor.cbs.shape import Name, Needed, Use
 from monitor.cbs.sources import TableRequest
 from monitor.errors import UsageError
 from monitor.indicators.checks import check
@@ -139,18 +142,25 @@ class Catalogue:
         }
         return [found[table_id] for table_id in sorted(found)]
 
-    def needed_topics(self, table_id: str) -> frozenset[str | tuple[str, ...]]:
-        """Return what the topics that definitions use in a table are called there.
-
-        Both names, of OData v3 and v4: which of them gives the table is not known beforehand.
-        """
-        return frozenset(
-            topic_name(placed.term, self.series[placed.term.from_].model, table_id, odata)
-            for entry in self.in_use.values()
-            for placed in self.terms(entry)
-            for odata in ("v3", "v4")
-            if table_id in {table.table for table in self.tables(placed.term, entry.model)}
+    def needed(self, table_id: str) -> Needed:
+        """Return what indicators take from a table, and the shapes of it that were accepted."""
+        accepted = frozenset(
+            shape.shape
+            for entry in self.series.values()
+            for shape in entry.model.accepted
+            if shape.table == table_id
         )
+        return Needed(tuple(self._uses.get(table_id, ())), accepted)
+
+    @cached_property
+    def _uses(self) -> Mapping[str, list[Use]]:
+        found: dict[str, list[Use]] = defaultdict(list)
+        for _, entry in sorted(self.in_use.items()):
+            for term in (placed.term for placed in self.terms(entry)):
+                for table in self.tables(term, entry.model):
+                    names = _names(term, self.series[term.from_].model, table.table)
+                    found[table.table].append(Use(entry.model.id, term.topic, names, term.members))
+        return found
 
     def themes_in_order(self) -> list[Theme]:
         """Return the themes as overviews show them."""
@@ -191,6 +201,12 @@ def topic_name(
         if second.topic is not None:
             return second.topic
     return name
+
+
+def _names(term: Term, series: Series, table_id: str) -> tuple[Name, ...]:
+    """Return all that a term's topic may be called in a table, whichever service it comes from."""
+    names = (topic_name(term, series, table_id, odata) for odata in ("v3", "v4"))
+    return tuple(dict.fromkeys(names))
 
 
 def spelled(name: str | tuple[str, ...]) -> str:
@@ -434,6 +450,9 @@ def _cross_check(catalogue: Catalogue) -> list[Problem]:
     problems: list[Problem] = []
     for series_entry in catalogue.series.values():
         problems += _check_tables(series_entry)
+        for i, accepted in enumerate(series_entry.model.accepted):
+            location = ("accepted", i, "by")
+            problems += _check_party(catalogue, series_entry.document, location, accepted.by)
     problems += _check_one_request_a_table(catalogue)
     for population in catalogue.populations.values():
         problems += _check_owners(catalogue, population.document, population.model.owners)

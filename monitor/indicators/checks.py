@@ -6,7 +6,7 @@ Does not belong here: a single field (``models``) and what needs a second file (
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 
 from pydantic import BaseModel
 
@@ -78,16 +78,12 @@ def _check_series(model: Series, document: Document) -> Iterator[Problem]:
     for i, table in enumerate(model.tables):
         yield from _years_in_order(table, document, ("tables", i))
     tables = [table.table for table in model.tables]
+    for i, accepted in enumerate(model.accepted):
+        yield from _listed(document, ("accepted", i, "table"), accepted.table, tables)
     for topic, names in model.topics.items():
         for i, name in enumerate(names):
             location: Location = ("topics", topic, i)
-            if name.table not in tables:
-                yield document.problem(
-                    Number.TABLE_NOT_IN_SERIES,
-                    (*location, "table"),
-                    f'Tabel "{name.table}" staat niet bij "tables" van deze reeks.',
-                    suggest(name.table, tables, f"Kies uit: {or_list(tables)}."),
-                )
+            yield from _listed(document, (*location, "table"), name.table, tables)
             if name.topic is None and name.v4 is None:
                 yield document.problem(
                     Number.MISSING_FIELD,
@@ -95,6 +91,18 @@ def _check_series(model: Series, document: Document) -> Iterator[Problem]:
                     'Het veld "topic" ontbreekt.',
                     'Voeg "topic:" toe, of "v4:" voor de nieuwe dienst van CBS (OData v4).',
                 )
+
+
+def _listed(
+    document: Document, location: Location, table: str, tables: Sequence[str]
+) -> Iterator[Problem]:
+    if table not in tables:
+        yield document.problem(
+            Number.TABLE_NOT_IN_SERIES,
+            location,
+            f'Tabel "{table}" staat niet bij "tables" van deze reeks.',
+            suggest(table, tables, f"Kies uit: {or_list(tables)}."),
+        )
 
 
 def _check_correction(model: Correction, document: Document) -> Iterator[Problem]:

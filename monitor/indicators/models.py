@@ -65,6 +65,14 @@ V4Measure = Annotated[
         examples=["M000352"],
     ),
 ]
+Shape = Annotated[
+    str,
+    StringConstraints(pattern=r"^[0-9a-f]{12}$"),
+    Field(
+        description="De twaalf tekens uit de melding van de monitor, tussen aanhalingstekens.",
+        examples=["3f0c9a41d27e"],
+    ),
+]
 RegionCode = Annotated[
     str,
     StringConstraints(pattern=r"^[A-Z]{2}[A-Z0-9]{2,}$"),
@@ -109,6 +117,7 @@ FORMS: dict[str, str] = {
             PeriodCode,
             Figure,
             FigureOrMissing,
+            Shape,
         )
     )
 }
@@ -230,6 +239,18 @@ class SecondName(_Model, title="Tweede naam"):
     )
 
 
+class AcceptedShape(_Model, title="Goedgekeurde vorm"):
+    """Een nieuwe vorm van een tabel die de eigenaars hebben goedgekeurd."""
+
+    table: TableId = Field(title="Tabel")
+    shape: Shape = Field(title="Vorm")
+    date: dt.date = Field(title="Datum")
+    by: Id = Field(title="Door wie")
+    why: Text = Field(
+        title="Waarom", examples=["CBS noemt de eenheid anders; de cijfers zijn hetzelfde."]
+    )
+
+
 class Break(_Model, title="Breuk"):
     """Een breuk: cijfers ervoor en erna zijn niet goed te vergelijken."""
 
@@ -266,6 +287,14 @@ class Series(_Model, title="Reeks"):
         ),
     )
     breaks: tuple[Break, ...] = Field((), title="Breuken")
+    accepted: tuple[AcceptedShape, ...] = Field(
+        (),
+        title="Goedgekeurde vormen",
+        description=(
+            "Verandert een tabel zo dat cijfers verkeerd kunnen zijn, dan zet de monitor die in "
+            "quarantaine. Hier staat welke nieuwe vorm toch goed is."
+        ),
+    )
 
 
 class Term(_Model, title="Deel van een telling"):

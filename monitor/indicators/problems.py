@@ -107,10 +107,10 @@ def suggest(wrong: str, known: Iterable[str], otherwise: str = "", *, likeness: 
 
 
 def or_list(names: Sequence[str]) -> str:
-    """Return ``"a"``, ``"a" of "b"``, or ``"a", "b" of "c"``."""
+    """Return ``"a"``, ``"a" of "b"``, or ``"a", "b" of "c"``; a dash for none."""
     quoted = [f'"{name}"' for name in names]
-    if len(quoted) == 1:
-        return quoted[0]
+    if len(quoted) < 2:
+        return "".join(quoted) or "-"
     return f"{', '.join(quoted[:-1])} of {quoted[-1]}"
 
 

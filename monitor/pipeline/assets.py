@@ -10,12 +10,13 @@ block from observations onward: then nothing downstream runs and the publication
 # No `from __future__ import annotations`: Dagster reads the annotation of `context` as it stands.
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import dagster as dg
 
 from monitor.cbs.ingest import TableState
+from monitor.cbs.shape_history import ShapeChange
 from monitor.indicators.problems import errors
 from monitor.pipeline import shown
 from monitor.pipeline.session import Event, Session
@@ -43,7 +44,10 @@ def cbs_table(spec: dg.AssetSpec, table_id: str) -> dg.AssetsDefinition:
         compared = session.run.revisions(table_id)[-1:]
         return dg.MaterializeResult(
             data_version=dg.DataVersion(state.snapshot.id if state.snapshot else "none"),
-            metadata={**_table_metadata(state), **shown.revisions(compared)},
+            metadata={
+                **_table_metadata(state, session.run.shape_changes(table_id)),
+                **shown.revisions(compared),
+            },
             check_results=[_usable(state)],
         )
 
@@ -219,7 +223,7 @@ def _contract(spec: dg.AssetSpec, description: str) -> dg.AssetCheckSpec:
     )
 
 
-def _table_metadata(state: TableState) -> Mapping[str, Any]:
+def _table_metadata(state: TableState, changes: Sequence[ShapeChange]) -> Mapping[str, Any]:
     metadata: dict[str, Any] = {
         "state": state.state,
         "quarantined": state.state == "quarantined",
@@ -236,6 +240,8 @@ def _table_metadata(state: TableState) -> Mapping[str, Any]:
         metadata["rows"] = state.snapshot.rows
         metadata["retrieved_at"] = dg.MetadataValue.timestamp(state.snapshot.retrieved_at)
         metadata["dagster/column_schema"] = shown.cbs_columns(state.snapshot.meta())
+    if changes:
+        metadata["shape_changes"] = shown.shape_table(changes)
     if state.observations:
         metadata["dagster/row_count"] = shown.row_count(state.observations)
         metadata["preview"] = shown.preview(state.observations)

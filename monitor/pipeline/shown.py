@@ -15,6 +15,7 @@ import dagster as dg
 
 from monitor.cbs.metadata import TableMeta
 from monitor.cbs.revisions import CLASSES, Pair
+from monitor.cbs.shape_history import ShapeChange
 from monitor.indicators.models import Owners
 from monitor.indicators.resolve import Resolution
 from monitor.validation.stages import Verdict
@@ -30,6 +31,7 @@ DEFINITIONS = dg.AssetKey("definitions")
 
 _FROM_TABLES = {
     "tables",
+    "shape_changes",
     "table_regions",
     "table_periods",
     "regions",
@@ -131,6 +133,14 @@ def problems_table(resolution: Resolution) -> dg.TableMetadataValue:
 def gaps_table(resolution: Resolution) -> dg.TableMetadataValue:
     """Return which indicators get no figures from which table because a recording lacks a topic."""
     return table(("indicator", "table without its topic"), resolution.gaps)
+
+
+def shape_table(changes: Iterable[ShapeChange]) -> dg.TableMetadataValue:
+    """Return what changed in the shape of a CBS table, the newest first."""
+    return table(
+        ("retrieved at", "what it means", "quarantined"),
+        ((c.retrieved_at or "-", c.meaning, c.quarantined) for c in reversed([*changes])),
+    )
 
 
 def publication_table(publication: Publication) -> dg.TableMetadataValue:

@@ -7,6 +7,7 @@ Does not belong here: computing anything that SQL can compute.
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,10 +23,13 @@ if TYPE_CHECKING:
     from monitor.cbs.ingest import TableState
     from monitor.cbs.metadata import TableMeta
     from monitor.cbs.revisions import Pair
+    from monitor.cbs.shape_history import ShapeChange
     from monitor.indicators.catalogue import Catalogue, Entry
     from monitor.indicators.corrections import ResolvedCell
     from monitor.indicators.resolve import ResolvedTerm
     from monitor.regions.reference import Regions
+
+_SHAPE_TEXTS = ("modified", "kind", "subject", "before", "after", "meaning")
 
 KIND_ORDER = {"effect": 1, "use": 2, "means": 3, "context": 4}
 """An outcome table opens with effects."""
@@ -79,6 +83,19 @@ SCHEMAS: dict[str, dict[str, str]] = {
         "next_publication": _TEXT,
         "next_publication_from": "date",
         "next_publication_until": "date",
+    },
+    "shape_changes": {
+        "table_id": _TEXT,
+        "change_no": _INT,
+        "retrieved_at": "timestamp",
+        "modified": _TEXT,
+        "kind": _TEXT,
+        "subject": _TEXT,
+        "before": _TEXT,
+        "after": _TEXT,
+        "meaning": _TEXT,
+        "indicators": _TEXT,
+        "quarantined": "bool",
     },
     "table_regions": {
         "table_id": _TEXT,
@@ -462,6 +479,27 @@ def _next_publication(expected: Expected | None) -> dict[str, Any]:
         "next_publication_from": expected.first if expected else None,
         "next_publication_until": expected.last if expected else None,
     }
+
+
+def write_shape_changes(tables: Path, changes: Mapping[str, Sequence[ShapeChange]]) -> None:
+    """Write what changed in the shape of each table, by table id."""
+    write_table(
+        tables,
+        "shape_changes",
+        (
+            {
+                "table_id": table_id,
+                "change_no": number,
+                **{k: getattr(change, k) for k in _SHAPE_TEXTS},
+                "retrieved_at": change.retrieved_at
+                and dt.datetime.fromisoformat(change.retrieved_at).replace(tzinfo=None),
+                "indicators": _joined(change.indicators),
+                "quarantined": change.quarantined,
+            }
+            for table_id, found in sorted(changes.items())
+            for number, change in enumerate(found, start=1)
+        ),
+    )
 
 
 def _measure(catalogue: Catalogue, number: int, model: Indicator) -> dict[str, Any]:

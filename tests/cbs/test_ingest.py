@@ -10,6 +10,7 @@ from monitor.cbs.archive import Archive
 from monitor.cbs.client import Service
 from monitor.cbs.ingest import refresh
 from monitor.cbs.replay import Fault, Replay
+from monitor.cbs.shape import SHORT, Needed, Use, fingerprint
 from monitor.cbs.sources import CbsService, Recordings, TableRequest
 from monitor.errors import TableError
 
@@ -178,20 +179,67 @@ def record_fewer_topics(record, entities):
     return write
 
 
+def needed(topic, *accepted):
+    return Needed((Use("een-indicator", topic, (topic,)),), frozenset(accepted))
+
+
 def test_a_needed_topic_that_vanished_is_told_before_rows_are_fetched(
     asked, record, record_fewer_topics
 ):
     good = asked(record())
     down = [Fault("DataSet", "status", times=None)]
-    state = asked(record_fewer_topics(), needed={"MetJeugdzorg"}, faults=down)
+    state = asked(record_fewer_topics(), needed=needed("MetJeugdzorg"), faults=down)
     assert state.state == "quarantined"
-    assert "vanished: MetJeugdzorg" in state.detail
+    assert "topic_vanished 'Met jeugdzorg'" in state.detail
+    assert "geen nieuwe cijfers maken voor 1 indicator: een-indicator." in state.reason
     assert state.snapshot == good.snapshot
 
 
 def test_a_topic_that_nobody_needs_may_vanish(asked, record, record_fewer_topics):
     asked(record())
-    assert asked(record_fewer_topics(), needed={"Jongeren"}).state == "new"
+    assert asked(record_fewer_topics(), needed=needed("Jongeren")).state == "new"
+
+
+def with_unit(entities, unit):
+    properties = [dict(row) for row in entities["DataProperties"]]
+    properties[3]["Unit"] = unit
+    return properties
+
+
+def test_a_shape_by_which_figures_could_be_wrong_waits_until_it_is_accepted(
+    asked, record, entities, tmp_path
+):
+    archive = Archive(tmp_path / "workspace" / "archive")
+    good = asked(record())
+    assert good.snapshot.shape == fingerprint(good.snapshot.meta())
+    folder = record(TableInfos=later(), DataProperties=with_unit(entities, "aantal"))
+    refused = asked(folder, needed=needed("MetJeugdzorg"))
+    assert (refused.state, refused.snapshot) == ("quarantined", good.snapshot)
+    assert refused.reason.startswith('De eenheid van "Met jeugdzorg" is veranderd van "%"')
+    # what CBS answered is at hand
+    shape = fingerprint(archive.refused(TABLE))[:SHORT]
+    assert f'shape: "{shape}"' in refused.reason
+    assert asked(folder, needed=needed("MetJeugdzorg", "0" * SHORT)).state == "quarantined"
+    taken = asked(folder, needed=needed("MetJeugdzorg", shape))
+    assert taken.state == "new"
+    assert taken.snapshot.shape.startswith(shape)
+    # what was accepted stays accepted, and needs no mention any more
+    assert asked(folder, needed=needed("MetJeugdzorg")).state == "unchanged"
+
+
+def test_that_cbs_stops_a_table_is_kept_though_its_content_is_the_same(
+    asked, record, now, tmp_path
+):
+    archive = Archive(tmp_path / "workspace" / "archive")
+    good = asked(record())
+    assert archive.described(good.snapshot, now) is None
+    stopped = [
+        later("2024-10-31T02:00:00")[0] | {"MetaDataModified": "2025", "Status": "Vervallen"}
+    ]
+    state = asked(record(TableInfos=stopped), at=now + timedelta(1))
+    assert (state.state, state.snapshot) == ("unchanged", good.snapshot)
+    assert archive.described(good.snapshot, now) is None  # not known yet on that day
+    assert archive.described(good.snapshot, now + timedelta(1)) == stopped[0]
 
 
 @pytest.mark.parametrize("select", [{}, {"RegioS": ("GM0014",)}])

@@ -212,6 +212,15 @@ def test_a_selection_that_does_not_fit_in_one_request_is_asked_in_parts(record_m
     assert sum("$filter" in target for target in replay.targets) == len(wanted) // 20 + 1
 
 
+def test_another_description_of_the_same_figures_gives_another_word(record, entities):
+    (infos,) = entities["TableInfos"]
+    words = set()
+    for described in (infos["Modified"], "2026-01-01T02:00:00"):
+        with Replay(record(TableInfos=[infos | {"MetaDataModified": described}])) as replay:
+            words.add(CbsService(Service(replay.url), "replay").ask(TableRequest(TABLE)))
+    assert words == {"2024-10-31T02:00:00", "2024-10-31T02:00:00 (2026-01-01T02:00:00)"}
+
+
 def test_a_source_is_named_by_a_word_an_address_or_a_path(record, tmp_path):
     folder = record()
     for spec, label, partial in [
