@@ -70,7 +70,7 @@ def test_a_revision_is_published_with_its_class_and_counted(revised: World) -> N
 
 def test_the_summary_of_a_run_counts_what_its_new_snapshot_changed(revised: World) -> None:
     def told(run: Run) -> list[tuple[Any, ...]]:
-        pairs = run.summary()["revisions"]
+        pairs = run.summary([])["revisions"]
         return [(p["table_id"], p["this_run"], p["counts"]["announced"]) for p in pairs]
 
     run = at(revised.settings, AUTUMN)
