@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
-from monitor.errors import Exit, MonitorError, UsageError
+from monitor.errors import Exit, MonitorError, UsageError, writing
 from monitor.settings import load_settings
 
 if TYPE_CHECKING:
@@ -43,7 +43,8 @@ Definitions = Annotated[Path | None, typer.Option(help="Folder of the definition
 def main() -> None:
     """Run the command line; errors that people can repair come without a traceback."""
     try:
-        sys.exit(app(standalone_mode=False))  # the code that a command exits with, or None
+        with writing("the folder for what a run makes"):
+            sys.exit(app(standalone_mode=False))  # the code that a command exits with, or None
     except MonitorError as error:
         err.print(str(error), markup=False, highlight=False, soft_wrap=True)
         sys.exit(error.exit_code)

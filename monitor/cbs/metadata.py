@@ -132,6 +132,11 @@ class TableMeta:
     odata: Literal["v3", "v4"] = "v3"
 
     @property
+    def rows_entity(self) -> str:
+        """The entity with the rows; archived pages bear its name."""
+        return "Observations" if self.odata == "v4" else "UntypedDataSet"
+
+    @property
     def rows_stated(self) -> int | None:
         """The number of rows that CBS states for the whole table, where it states one."""
         stated = self.infos.get("RecordCount")

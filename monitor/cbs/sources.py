@@ -69,14 +69,20 @@ class Intake(Protocol):
     def describe(self, entities: Mapping[str, Sequence[Row]]) -> TableMeta:
         """Take the metadata and dimensions, before any row; raises TableError if they won't do."""
 
+    def had(self, address: str) -> bytes | None:
+        """Return the page (gzipped) that an interrupted fetch had from this address, if it did."""
+
     def parse(self, page: bytes) -> Any:
         """Read the rows of a page (JSON with its envelope), in any thread; raises TableError.
 
         What it returns is for ``take``: a source does not look into it.
         """
 
-    def take(self, packed: bytes, rows: Any) -> None:
-        """Take a page (gzipped) and the rows that ``parse`` read in it, in order."""
+    def take(self, packed: bytes, rows: Any, address: str | None = None) -> None:
+        """Take a page (gzipped) and the rows that ``parse`` read in it, in order.
+
+        With its address, a next fetch need not ask it again should this one be interrupted.
+        """
 
 
 class Source(Protocol):
