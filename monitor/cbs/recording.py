@@ -39,6 +39,9 @@ _NO_FIGURES = (".", "")
 _EXACT_DIGITS = 15
 """Decimal digits that a double keeps apart (IEEE 754)."""
 
+# Arrow's own allocator keeps what it was given; the system's takes it back, so memory stays flat.
+pa.set_memory_pool(pa.system_memory_pool())
+
 _Hashes = npt.NDArray[np.uint64]
 
 
