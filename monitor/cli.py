@@ -16,7 +16,7 @@ import typer
 from rich.console import Console
 
 from monitor.cbs.faults import explained, parse_faults
-from monitor.errors import Exit, MonitorError, UsageError
+from monitor.errors import Exit, MonitorError, UsageError, writing
 from monitor.settings import load_settings
 
 if TYPE_CHECKING:
@@ -51,7 +51,8 @@ RevisionClass = Literal["announced", "silent", "unstated", "coverage"]
 def main() -> None:
     """Run the command line; errors that people can repair come without a traceback."""
     try:
-        sys.exit(app(standalone_mode=False))  # the code that a command exits with, or None
+        with writing("the folder for what a run makes"):
+            sys.exit(app(standalone_mode=False))  # the code that a command exits with, or None
     except MonitorError as error:
         err.print(str(error), markup=False, highlight=False, soft_wrap=True)
         sys.exit(error.exit_code)

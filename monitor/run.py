@@ -191,7 +191,7 @@ class Run:
         known = read_note(place)
         if known is None or known["made_from"] != made_from:
             changes = shape_history(
-                Archive(self.workspace.folder / "archive"),
+                Archive(self.workspace.archive),
                 state.snapshot,
                 # after an outage there is no word, and what was refused before is no news
                 refused=state.state == "quarantined" and state.modified is not None,

@@ -104,7 +104,7 @@ def _status(run: Run, table_id: str, asked: Mapping[str, dt.datetime]) -> TableS
         state=state.state,
         asked_at=max(filter(None, (state.asked_at, asked.get(table_id)))),
         modified=modified or None,
-        snapshots=len(Archive(run.workspace.folder / "archive").snapshots(table_id)),
+        snapshots=len(Archive(run.workspace.archive).snapshots(table_id)),
         retrieved_at=state.snapshot.retrieved_at if state.snapshot else None,
         rows=state.snapshot.rows if state.snapshot else None,
         stale_since=state.stale_since,

@@ -55,8 +55,11 @@ STATUSES: Mapping[str | None, str] = {
 
 _REGION = re.compile(r"\S{4,}")
 _PROVISIONAL = "voorlopige cijfers"
-_MEMORY = "1GB"
-"""DuckDB spills what doesn't fit to a folder beside the file that is written."""
+_MEMORY, _MEMORY_A_COLUMN = 48, 8
+"""Megabytes for DuckDB: what sorting needs follows from a table's width. The rest is spilled to a
+folder beside the file that is written."""
+_DOUBLED = 4
+"""How often it is given twice as much, where it can't do with that."""
 
 
 class UnknownStatusError(TableError):
@@ -135,9 +138,27 @@ def write_observations(
     if meta.table_id.lower() != request.table_id.lower():
         raise MetadataError(request.table_id, f"the answer is of table {meta.table_id!r}")
     partial = out.with_name(f"{out.name}.partial")
+    limit = _MEMORY + _MEMORY_A_COLUMN * (len(meta.dimensions) + len(meta.topics))
+    for attempt in range(_DOUBLED + 1):
+        try:
+            rows = _convert(recording, meta, request, partial, codes, limit << attempt)
+            break
+        except duckdb.OutOfMemoryException:
+            if attempt == _DOUBLED:
+                raise
+    partial.replace(out)
+    return rows
+
+
+def _convert(
+    recording: Path, meta: TableMeta, request: TableRequest, out: Path, codes: AreaCodes, limit: int
+) -> int:
     with duckdb.connect() as con:
-        con.execute("SET memory_limit = $limit", {"limit": _MEMORY})
-        con.execute("SET temp_directory = $folder", {"folder": f"{partial}.spill"})
+        # One thread: with more, DuckDB's dictionaries of ENUM columns differ from run to run, and
+        # each needs memory of its own.
+        con.execute("SET threads = 1")
+        con.execute("SET memory_limit = $limit", {"limit": f"{limit}MB"})
+        con.execute("SET temp_directory = $folder", {"folder": f"{out}.spill"})
         con.execute("SET VARIABLE recording = $path", {"path": str(recording)})
         con.execute(_recording_view(meta))
         _check_rows(con, meta)
@@ -152,11 +173,7 @@ def write_observations(
         _enum(con, "status", STATUSES.values())
         _enum(con, "mark", MARKS)
         _enum(con, "table_id", [request.table_id])
-        # One thread: with more, DuckDB's dictionaries of ENUM columns differ from run to run.
-        con.execute("SET threads = 1")
-        rows = con.execute(*_copy(meta, request, partial)).fetchall()
-    partial.replace(out)
-    return int(rows[0][0])
+        return int(con.execute(*_copy(meta, request, out)).fetchall()[0][0])
 
 
 def _recording_view(meta: TableMeta) -> str:

@@ -11,7 +11,6 @@ Does not belong here: what the text means (``observations``), keeping pages (``a
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 import json
 import re
@@ -48,6 +47,9 @@ _NO_FIGURES = (".", "")
 """The usual texts among figures that are no number; others are looked at one by one."""
 _EXACT_DIGITS = 15
 """Decimal digits that a double keeps apart (IEEE 754)."""
+
+# Arrow's own allocator keeps what it was given; the system's takes it back, so memory stays flat.
+pa.set_memory_pool(pa.system_memory_pool())
 
 _Hashes = npt.NDArray[np.uint64]
 
@@ -304,29 +306,6 @@ def _is_exact(cell: object) -> bool:
     short = cell.normalize()
     exponent = short.as_tuple().exponent
     return not short or (short.adjusted() < 12 and isinstance(exponent, int) and exponent >= -6)
-
-
-def rebuild(folder: Path, meta: TableMeta, out: Path) -> int:
-    """Write a recording again from the archived pages in a snapshot's folder.
-
-    Args:
-        folder: has ``UntypedDataSet.<n>.json.gz`` (v4: ``Observations.<n>.json.gz``).
-        meta: what the table says about itself.
-        out: the recording.
-
-    Returns:
-        The number of rows.
-
-    Raises:
-        RecordingError: see ``RecordingWriter.parse``.
-    """
-    pages = sorted(
-        folder.glob(f"{meta.rows_entity}.*.json.gz"), key=lambda page: int(page.name.split(".")[1])
-    )
-    with RecordingWriter(out, meta) as writer:
-        for page in pages:
-            writer.add(gzip.decompress(page.read_bytes()))
-    return writer.close()
 
 
 def identity(rows: str, meta: TableMeta, entities: Mapping[str, Sequence[Row]]) -> str:

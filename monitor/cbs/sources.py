@@ -71,7 +71,7 @@ class Intake(Protocol):
         """Take the metadata and dimensions, before any row; raises TableError if they won't do."""
 
     def had(self, address: str) -> bytes | None:
-        """Return the gzipped page that an interrupted fetch left of an address, in any thread."""
+        """Return the page (gzipped) that an interrupted fetch had from this address, if it did."""
 
     def parse(self, page: bytes) -> Any:
         """Read the rows of a page (JSON with its envelope), in any thread; raises TableError.
@@ -82,7 +82,7 @@ class Intake(Protocol):
     def take(self, packed: bytes, rows: Any, address: str | None = None) -> None:
         """Take a page (gzipped) and the rows that ``parse`` read in it, in order.
 
-        Where a page was asked stands in ``address``: by it ``had`` finds it again.
+        With its address, a next fetch need not ask it again should this one be interrupted.
         """
 
 

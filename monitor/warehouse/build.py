@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from monitor.errors import writing
 from monitor.warehouse.sqlmodels import SqlModel, SqlModelError
 from monitor.warehouse.store import Stored, is_kept, keep, known_sha256
 
@@ -55,10 +56,11 @@ def build(model: SqlModel, tables: Path, many: Files) -> Stored:
             try:
                 _compare_columns(connection, model)
                 order = ", ".join(f'"{column}"' for column in model.key)
-                connection.execute(
-                    f"COPY (SELECT * FROM ({model.text}\n) ORDER BY {order}) "
-                    f"TO {quoted(out)} ({PARQUET})"
-                ).fetchall()
+                with writing(tables):
+                    connection.execute(
+                        f"COPY (SELECT * FROM ({model.text}\n) ORDER BY {order}) "
+                        f"TO {quoted(out)} ({PARQUET})"
+                    ).fetchall()
                 _check_key(connection, model, out)
             except duckdb.Error as error:
                 raise SqlModelError(f"{model.path}: {error}") from None

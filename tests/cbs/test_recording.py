@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import copy
-import gzip
 import json
 import random
 from decimal import Decimal
@@ -21,7 +20,6 @@ from monitor.cbs.recording import (
     RowsChangedError,
     UnknownMarkError,
     identity,
-    rebuild,
 )
 
 ENTITIES: dict[str, list[dict[str, Any]]] = {
@@ -86,16 +84,6 @@ def test_the_bytes_do_not_depend_on_the_pages(tmp_path: Path) -> None:
     parts = [rows[:7], *(rows[at : at + 10_000] for at in range(7, 300_000, 10_000))]
     whole = record(tmp_path, rows).read_bytes()
     assert record(tmp_path, *parts).read_bytes() == whole
-
-
-def test_archived_pages_give_the_same_recording_in_the_order_of_their_numbers(
-    tmp_path: Path,
-) -> None:
-    rows = [{**ROWS[0], "ID": n, "Aantal_1": str(n)} for n in range(12)]
-    for n, row in enumerate(rows):
-        (tmp_path / f"UntypedDataSet.{n}.json.gz").write_bytes(gzip.compress(page([row])))
-    assert rebuild(tmp_path, META, tmp_path / "again.parquet") == 12
-    assert (tmp_path / "again.parquet").read_bytes() == record(tmp_path, rows).read_bytes()
 
 
 @pytest.mark.parametrize(
