@@ -241,7 +241,8 @@ def _judged(schema: Any, file: Path, table: str) -> tuple[int, list[Failure]]:
     import pyarrow.parquet as pq
 
     failures: dict[tuple[str, str], Failure] = {}
-    with pq.ParquetFile(file) as parquet:
+    # Not buffered ahead: that keeps all of the file that was read.
+    with pq.ParquetFile(file, pre_buffer=False) as parquet:
         batches = parquet.iter_batches(_ROWS_AT_ONCE) if parquet.metadata.num_rows else [None]
         for batch in batches:
             part = parquet.schema_arrow.empty_table() if batch is None else batch

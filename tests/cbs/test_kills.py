@@ -220,13 +220,13 @@ def wait_for(path: Path, pattern: str, number: int) -> None:
 def test_a_kill_at_any_moment_leaves_whole_snapshots_only(tmp_path: Path, forks: Forks) -> None:
     watched = Watched(tmp_path / "workspace")
     table = watched.workspace / "archive" / TABLE
-    lasts = 0.0
+    lasts = 1.0
     for version in range(3):
         forks.begin(watched.workspace, version)
         begin = time.perf_counter()
         assert forks.end() == 0
+        lasts = min(lasts, time.perf_counter() - begin)
         assert watched.look() == 1
-        lasts = max(lasts, time.perf_counter() - begin)
     chance = random.Random(20261122)
     version, kills, before, inside, after = 3, 0, 0, 0, 0
     while kills < KILLS:
@@ -243,6 +243,8 @@ def test_a_kill_at_any_moment_leaves_whole_snapshots_only(tmp_path: Path, forks:
         committing = any(table.glob(".fetching/snapshot/manifest.json"))
         committed = watched.look() == 1
         assert killed or committed
+        # What was measured may not hold for long on a machine that does other work.
+        lasts *= 1.02 if killed else 0.9
         kills += killed
         before += not committing and not committed
         inside += committing
