@@ -129,7 +129,9 @@ def read_changes(
     for (date, origin, destination), sides in sorted(told.items()):
         findings += _compared(date, origin, destination, sides)
         findings += [
-            Finding("unknown_code", code, date, f"{origin} to {destination}", "no such municipality")
+            Finding(
+                "unknown_code", code, date, f"{origin} to {destination}", "no such municipality"
+            )
             for code in (origin, destination)
             if code not in by_code
         ]
@@ -194,7 +196,9 @@ def _compared(
         return
     ours, theirs = (_amounts(sides[side][1]) for side in ("origin", "destination"))
     if ours != theirs:
-        yield Finding("sides_disagree", origin, date, f"{origin}: {ours}", f"{destination}: {theirs}")
+        yield Finding(
+            "sides_disagree", origin, date, f"{origin}: {ours}", f"{destination}: {theirs}"
+        )
 
 
 def _amounts(part: Part) -> str:
