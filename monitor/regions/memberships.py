@@ -1,4 +1,4 @@
-"""Which larger regions a municipality belongs to, as *Gebieden in Nederland* tells it, a table a year.
+"""Which larger regions a municipality belongs to, by *Gebieden in Nederland* (a table a year).
 
 Belongs here: finding the kinds of regions in such a table, by the titles of its groups, and how far
 the regions of two kinds coincide.
