@@ -9,7 +9,10 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import hashlib
+import json
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,9 +30,15 @@ from monitor.warehouse.store import (
 )
 
 if TYPE_CHECKING:
+    from monitor.cbs.asof import Archived
+    from monitor.cbs.calendar import About
     from monitor.cbs.ingest import Progress, TableState
     from monitor.cbs.metadata import TableMeta
-    from monitor.cbs.sources import CbsService, Recordings, TableRequest
+    from monitor.cbs.revisions import Pair
+    from monitor.cbs.shape_history import ShapeChange
+    from monitor.cbs.sources import CbsService, Intake, Recordings, Source, TableRequest
+    from monitor.indicators.corrections import ResolvedCell
+    from monitor.indicators.problems import Problem
     from monitor.indicators.resolve import Resolution
     from monitor.regions.reference import Regions
     from monitor.warehouse.publish import Publication
@@ -51,19 +60,43 @@ class Run:
         self.settings = settings
         self.catalogue = catalogue or load_or_raise(settings.definitions)
         self.requests: dict[str, TableRequest] = {
-            request.table_id: request for request in self.catalogue.requests()
+            request.table_id: (
+                replace(request, odata=settings.odata) if settings.odata else request
+            )
+            for request in self.catalogue.requests()
         }
         self.now = settings.clock()
 
     @cached_property
-    def source(self) -> CbsService | Recordings:
-        """Where tables come from; the sample is generated when its specification changed."""
+    def source(self) -> CbsService | Recordings | Archived:
+        """Where tables come from; the sample is generated when its specification changed.
+
+        Raises:
+            UsageError: there is no such source.
+            NothingKnownError: at the moment of ``settings.as_of`` no table was known.
+        """
         from monitor.cbs.sources import open_source
 
         recordings = self.settings.sample_recordings
         if self.settings.source == "sample":
             _generate_sample(self.settings.sample, recordings)
-        return open_source(self.settings.source, recordings, cbs_url=self.settings.cbs_url)
+        source = open_source(
+            self.settings.source,
+            recordings,
+            cbs_url=self.settings.cbs_url,
+            timeout=self.settings.timeout,
+            at_once=self.settings.requests_at_once,
+        )
+        if self.settings.as_of is None:
+            return source
+        from monitor.cbs.archive import Archive
+        from monitor.cbs.asof import Archived
+
+        archive = Archive(self.settings.workspace(source.label).archive)
+        as_of = self.settings.as_of
+        archived = Archived(source.label, archive, as_of.moment, as_of.words)
+        archived.require(self.requests.values())
+        return archived
 
     @cached_property
     def workspace(self) -> Workspace:
@@ -78,24 +111,57 @@ class Run:
     def ingest(self, table_id: str, progress: Progress | None = None) -> TableState:
         """Ask for one table, take it in if it changed, and remember how it stands.
 
-        A table that can't be used is a state (``quarantined``), not an exception.
+        A table that can't be used is a state (``quarantined``), not an exception. Of the monitor as
+        it was nobody is asked: the archive tells.
         """
+        from monitor.cbs.asof import Archived
         from monitor.cbs.ingest import refresh
         from monitor.regions.codes import AREA_CODES
         from monitor.validation.stages import check_recording
 
-        state = refresh(
-            self.requests[table_id],
-            self.source,
-            self.workspace.folder,
-            self.now,
-            codes=AREA_CODES,
-            needed=self.catalogue.needed_topics(table_id),
-            progress=progress,
-            validate=check_recording,
-        )
+        request, folder = self.requests[table_id], self.workspace.folder
+        if isinstance(self.source, Archived):
+            state = self.source.recall(request, folder, self.now, codes=AREA_CODES)
+        else:
+            source = _Heard(self.source)
+            state = refresh(
+                request,
+                source,
+                folder,
+                self.now,
+                codes=AREA_CODES,
+                needed=self.catalogue.needed(table_id),
+                progress=progress,
+                validate=check_recording,
+            )
+            state = _remembering(self.workspace, state, source.about)
         _write_state(self.workspace, state)
+        self._compare(table_id, state.observations)
         return state
+
+    def words(self) -> dict[str, str | None]:
+        """Return `Source.modified` of every table, and remember that they were asked for."""
+        words = self.source.modified(self.requests.values())
+        note_asked(self.workspace, words, self.now)
+        return words
+
+    def _compare(self, table_id: str, newest: Path | None) -> None:
+        """Compare a table's snapshots where that was not done yet, and remember what came of it."""
+        from monitor.cbs.archive import Archive
+        from monitor.cbs.revisions import pairs
+        from monitor.regions.codes import AREA_CODES
+
+        snapshots = Archive(self.workspace.archive).snapshots(table_id)
+        if as_of := self.settings.as_of:
+            snapshots = [s for s in snapshots if s.retrieved_at <= as_of.moment]
+        folder = self.workspace.revisions
+        found = pairs(self.requests[table_id], snapshots, folder, AREA_CODES, newest)
+        write_note(folder / f"{table_id}.json", {"pairs": [_pair_note(pair) for pair in found]})
+
+    def revisions(self, table_id: str) -> list[Pair]:
+        """Return what changed from each snapshot of a table to the next, oldest first."""
+        note = read_note(self.workspace.revisions / f"{table_id}.json") or {"pairs": []}
+        return [_read_pair(self.workspace, table_id, pair) for pair in note["pairs"]]
 
     def state(self, table_id: str) -> TableState:
         """Return how a table stood when it was last asked for.
@@ -108,6 +174,47 @@ class Run:
     def states(self) -> dict[str, TableState]:
         """Return `state` of every table that the definitions need."""
         return {table_id: self.state(table_id) for table_id in self.requests}
+
+    def shape_changes(self, table_id: str) -> list[ShapeChange]:
+        """Return what changed in the shape of a table over its snapshots, and what that means.
+
+        Only compared anew when there is another snapshot, word of CBS, definition or code.
+        """
+        from monitor.cbs.archive import Archive
+        from monitor.cbs.shape_history import ShapeChange, shape_history
+
+        state = self.state(table_id)
+        needed = self.catalogue.needed(table_id)
+        made_from = [state.snapshot and state.snapshot.folder.name, state.state, state.modified]
+        made_from += [hashlib.sha256(repr(needed).encode()).hexdigest(), code_fingerprint()]
+        place = self.workspace.states / f"{table_id}.shapes.json"
+        known = read_note(place)
+        if known is None or known["made_from"] != made_from:
+            changes = shape_history(
+                Archive(self.workspace.archive),
+                state.snapshot,
+                # after an outage there is no word, and what was refused before is no news
+                refused=state.state == "quarantined" and state.modified is not None,
+                until=state.asked_at,
+                needed=needed,
+            )
+            known = {"made_from": made_from, "changes": [asdict(change) for change in changes]}
+            write_note(place, known)
+        return [
+            ShapeChange(**change | {"indicators": tuple(change["indicators"])})
+            for change in known["changes"]
+        ]
+
+    def shape_lines(self, table_id: str) -> list[str]:
+        """Return one Dutch line for each change of shape that is news to an indicator.
+
+        What quarantines is left out: that is the reason of the quarantine.
+        """
+        return [
+            f"{table_id}: {change.meaning}"
+            for change in self.shape_changes(table_id)
+            if change.newest and change.indicators and not change.quarantined
+        ]
 
     def observations(self) -> dict[str, Path]:
         """Return the observation file of each table that has a good snapshot.
@@ -126,6 +233,22 @@ class Run:
                 "computed and the last publication stays. `monitor status` says why a table."
             )
         return files
+
+    def inputs(self) -> dict[str, list[Path]]:
+        """Return the input tables of SQL that are many files: table -> files.
+
+        Raises:
+            MonitorError: not a single table is usable.
+        """
+        return {
+            "input.observations": list(self.observations().values()),
+            "input.revisions": [
+                pair.file
+                for table_id in self.requests
+                for pair in self.revisions(table_id)
+                if pair.file is not None
+            ],
+        }
 
     @cached_property
     def metas(self) -> dict[str, TableMeta]:
@@ -168,7 +291,7 @@ class Run:
     def regions(self) -> Regions:
         """Read regions and periods from the tables and hand them to SQL."""
         from monitor.regions.reference import read_regions
-        from monitor.warehouse.inputs import write_sources
+        from monitor.warehouse.inputs import write_shape_changes, write_sources
 
         periods = {table_id: request.period for table_id, request in self.requests.items()}
         states = self.states()
@@ -178,9 +301,12 @@ class Run:
             if state.snapshot is not None
         }
         first = min(int(e.model.valid_from) for e in self.catalogue.in_use.values())
-        years = range(first, self.now.year)
+        as_of = self.settings.as_of
+        years = range(first, (as_of.moment if as_of else self.now).year)
         regions = read_regions(self.metas, self.observations(), periods, selections, years)
-        write_sources(self.workspace.tables, self.catalogue, states, self.metas, regions)
+        compared = [pair for table_id in self.requests for pair in self.revisions(table_id)]
+        write_sources(self.workspace.tables, self.catalogue, states, self.metas, regions, compared)
+        write_shape_changes(self.workspace.tables, {t: self.shape_changes(t) for t in states})
         return regions
 
     def definitions(self) -> Resolution:
@@ -188,22 +314,52 @@ class Run:
 
         Problems don't stop the run: their figures come out as ``table_unavailable``.
         """
-        from monitor.indicators.resolve import resolve
         from monitor.warehouse.inputs import write_definitions
 
-        resolution = resolve(self.catalogue, self.metas, partial=self.source.partial)
-        write_definitions(self.workspace.tables, self.catalogue, resolution.terms)
+        resolution, corrections = self._resolve()
+        write_definitions(self.workspace.tables, self.catalogue, resolution.terms, corrections)
         write_note(self._resolved, {"definitions": self.catalogue.fingerprint})
         return resolution
+
+    def _resolve(self) -> tuple[Resolution, list[ResolvedCell]]:
+        from monitor.indicators.corrections import resolve_corrections
+        from monitor.indicators.resolve import resolve
+
+        partial = self.source.partial
+        resolution = resolve(self.catalogue, self.metas, partial=partial)
+        corrections, problems = resolve_corrections(
+            self.catalogue, self.metas, self.observations(), partial=partial
+        )
+        return replace(resolution, problems=sorted(resolution.problems + problems)), corrections
+
+    def check(self) -> list[Problem]:
+        """Check the definitions against the source, and corrections against what was fetched.
+
+        Nothing is fetched: a correction of a table without figures in the workspace passes.
+        """
+        from monitor.indicators.corrections import resolve_corrections
+        from monitor.indicators.resolve import resolve
+
+        partial, metas = self.source.partial, self.described()
+        problems = resolve(self.catalogue, metas, partial=partial, described=True).problems
+        files: dict[str, Path] = {}
+        for table_id in self.requests:
+            with contextlib.suppress(NotMaterialisedError):
+                state = self.state(table_id)
+                if state.snapshot is not None and state.observations is not None:
+                    metas[table_id] = state.snapshot.meta()  # the names of the figures compared
+                    files[table_id] = state.observations
+        return problems + resolve_corrections(self.catalogue, metas, files, partial=partial)[1]
 
     def build(self, model: SqlModel) -> Stored:
         """Run one SQL model."""
         from monitor.warehouse.build import build
 
-        return build(model, self.workspace.tables, list(self.observations().values()))
+        return build(model, self.workspace.tables, self.inputs())
 
     def publish(self) -> Publication:
         """Build the published file, put it in place, and remember what it was made from."""
+        from monitor.indicators.problems import errors
         from monitor.warehouse.publish import publish
 
         publication = publish(
@@ -213,10 +369,12 @@ class Run:
             self.catalogue.themes_in_order(),
             synthetic=self.synthetic,
             now=self.now,
+            as_of=self.settings.as_of,
             version=version(),
         )
-        summary = self.summary()
-        doubtful = summary["problems"] or any(
+        problems = self._resolve()[0].problems
+        summary = self.summary(problems)
+        doubtful = errors(problems) or any(
             table["state"] == "quarantined" for table in summary["tables"]
         )
         words = {table_id: state.modified for table_id, state in self.states().items()}
@@ -236,7 +394,7 @@ class Run:
         from monitor.warehouse.build import is_built
 
         resolved = read_note(self._resolved) or {}
-        files = list(self.observations().values())
+        files = self.inputs()
         return resolved.get("definitions") == self.catalogue.fingerprint and all(
             is_built(model, self.workspace.tables, files) for model in self.models
         )
@@ -245,11 +403,10 @@ class Run:
     def _resolved(self) -> Path:
         return self.workspace.tables / "input" / "resolved.json"
 
-    def summary(self) -> dict[str, Any]:
-        """Return what a run came to: themes, tables and unresolved definitions, as plain data."""
+    def summary(self, problems: Iterable[Problem]) -> dict[str, Any]:
+        """Return what a run came to: themes, tables, problems of definitions, as plain data."""
         import duckdb
 
-        from monitor.indicators.resolve import resolve
         from monitor.warehouse.build import parquet_of, quoted
 
         figures = quoted(parquet_of(self.workspace.tables, "outcomes.figures"))
@@ -276,9 +433,9 @@ class Run:
                     "newest_period": newest,
                 }
             )
-        problems = resolve(self.catalogue, self.metas, partial=self.source.partial).problems
         return {
             "synthetic": self.synthetic,
+            "as_of": self.settings.as_of.label if self.settings.as_of else None,
             "themes": themes,
             "tables": [
                 {
@@ -288,6 +445,18 @@ class Run:
                     "detail": state.detail,
                 }
                 for table_id, state in self.states().items()
+            ],
+            "revisions": [
+                {
+                    "table_id": table_id,
+                    "this_run": state.state == "new",
+                    **_pair_note(pair),
+                }
+                for table_id, state in self.states().items()
+                for pair in self.revisions(table_id)[-1:]
+            ],
+            "shape_changes": [
+                line for table_id in self.requests for line in self.shape_lines(table_id)
             ],
             "problems": [str(problem) for problem in problems],
         }
@@ -335,13 +504,36 @@ class Run:
         note = self.note()
         if note is None or not Path(note["publication"]).exists():
             return None
-        words = self.source.modified(self.requests.values())
+        words = self.words()
         asked = words.keys() == self.requests.keys()  # else the source failed for some table
         return note if asked and note["fingerprint"] == self.fingerprint(words) else None
 
     def note(self) -> dict[str, Any] | None:
         """Return what the last publication of this source was made from and came to, or None."""
         return read_note(self.workspace.last_run)
+
+
+def note_asked(workspace: Workspace, tables: Iterable[str], now: dt.datetime) -> None:
+    """Remember that a source gave its word on tables; fetching them is another matter.
+
+    A note of its own, so that a sensor never writes in the notes of a run.
+    """
+    times = read_note(workspace.asked) or {}
+    write_note(workspace.asked, times | dict.fromkeys(tables, now.isoformat()))
+
+
+def last_asked(workspace: Workspace) -> dict[str, dt.datetime]:
+    """Return when the source last gave its word on each table, see `note_asked`."""
+    times = read_note(workspace.asked) or {}
+    return {table_id: dt.datetime.fromisoformat(time) for table_id, time in times.items()}
+
+
+def known_about(workspace: Workspace, table_id: str) -> About | None:
+    """Return what CBS last said of a table's rhythm, from the one small note; None before that."""
+    from monitor.cbs.calendar import About
+
+    note = read_note(workspace.states / f"{table_id}.json") or {}
+    return About(**note["about"]) if "about" in note else None
 
 
 def judged_words(workspace: Workspace, tables: Iterable[str]) -> dict[str, str | None]:
@@ -371,6 +563,51 @@ def _generate_sample(specification: Path, recordings: Path) -> None:
     note.write_text(made_from, encoding="utf-8")
 
 
+class _Heard:
+    """A source, and what the table it handed over said of its rhythm: also where it is unchanged.
+
+    CBS moves the date of a publication without touching a figure; then no snapshot is kept.
+    """
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self.label, self.partial = source.label, source.partial
+        self.ask, self.describe, self.modified = source.ask, source.describe, source.modified
+        self.about: About | None = None
+
+    def fetch(self, request: TableRequest, into: Intake) -> TableMeta:
+        from monitor.cbs.calendar import about
+
+        meta = self._source.fetch(request, into)
+        self.about = about(meta.infos)
+        return meta
+
+
+def _remembering(workspace: Workspace, state: TableState, heard: About | None) -> TableState:
+    """Return a state with what follows from earlier ones: since when it is stale, what CBS said."""
+    known = read_note(workspace.states / f"{state.table_id}.json") or {}
+    stale_since = None
+    if state.state == "quarantined":
+        earlier = known.get("stale_since")
+        stale_since = dt.datetime.fromisoformat(earlier) if earlier else state.asked_at
+    about = heard or known_about(workspace, state.table_id) or _kept_about(state)
+    return replace(state, stale_since=stale_since, about=about or state.about)
+
+
+def _kept_about(state: TableState) -> About | None:
+    """Return what the served snapshot says; its dimensions, which may be large, are not read."""
+    from monitor.cbs.calendar import about
+
+    if state.snapshot is None:
+        return None
+    with contextlib.suppress(TableError):
+        for entity in ("TableInfos", "Properties"):
+            for page in state.snapshot.pages(entity):
+                for row in json.loads(page)["value"]:
+                    return about(row)
+    return None
+
+
 def _write_state(workspace: Workspace, state: TableState) -> None:
     def below(path: Path | None) -> str | None:
         return None if path is None else path.relative_to(workspace.folder).as_posix()
@@ -384,12 +621,15 @@ def _write_state(workspace: Workspace, state: TableState) -> None:
         "detail": state.detail,
         "asked_at": state.asked_at.isoformat(),
         "modified": state.modified,
+        "stale_since": state.stale_since.isoformat() if state.stale_since else None,
+        "about": asdict(state.about),
     }
     write_note(workspace.states / f"{state.table_id}.json", text)
 
 
 def _read_state(workspace: Workspace, table_id: str) -> TableState:
     from monitor.cbs.archive import Archive
+    from monitor.cbs.calendar import About
     from monitor.cbs.ingest import TableState
 
     known = read_note(workspace.states / f"{table_id}.json")
@@ -398,7 +638,7 @@ def _read_state(workspace: Workspace, table_id: str) -> TableState:
             f"Table {table_id} was never asked for: materialise cbs/{table_id} first, or run "
             "`monitor run`."
         )
-    snapshots = Archive(workspace.folder / "archive").snapshots(table_id)
+    snapshots = Archive(workspace.archive).snapshots(table_id)
     chosen = [s for s in snapshots if s.folder.name == known["snapshot"]]
     return TableState(
         table_id=table_id,
@@ -410,4 +650,33 @@ def _read_state(workspace: Workspace, table_id: str) -> TableState:
         detail=known["detail"],
         asked_at=dt.datetime.fromisoformat(known["asked_at"]),
         modified=known["modified"],
+        stale_since=(
+            dt.datetime.fromisoformat(known["stale_since"]) if known.get("stale_since") else None
+        ),
+        about=known_about(workspace, table_id) or About(),
     )
+
+
+def _pair_note(pair: Pair) -> dict[str, Any]:
+    return {
+        "old": pair.old,
+        "new": pair.new,
+        "old_retrieved_at": pair.old_retrieved_at.isoformat(),
+        "new_retrieved_at": pair.new_retrieved_at.isoformat(),
+        "file": pair.file.name if pair.file else None,
+        "counts": dict(pair.counts),
+        "new_periods": pair.new_periods,
+        "reason": pair.reason,
+        "detail": pair.detail,
+    }
+
+
+def _read_pair(workspace: Workspace, table_id: str, note: Mapping[str, Any]) -> Pair:
+    from monitor.cbs.revisions import Pair
+
+    moments = {key: dt.datetime.fromisoformat(note[key]) for key in _MOMENTS}
+    file = workspace.revisions / note["file"] if note["file"] else None
+    return Pair(table_id=table_id, **{**note, **moments, "file": file})
+
+
+_MOMENTS = ("old_retrieved_at", "new_retrieved_at")

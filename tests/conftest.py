@@ -59,7 +59,7 @@ changes: [{{version: 1.0.0, date: 2026-11-01, what: Eerste, why: Begin, by: vng}
 """
 
 
-def _topic(key: str, position: int) -> dict[str, Any]:
+def topic(key: str, position: int) -> dict[str, Any]:
     return {
         "ID": position,
         "Position": position,
@@ -102,9 +102,9 @@ class World:
             for r, f in zip(regions, figures, strict=True)
         ]
         if table == YEARLY:
-            properties = [geo | {"MapYear": 2022}, _topic("MetHulp_1", 2)]
+            properties = [geo | {"MapYear": 2022}, topic("MetHulp_1", 2)]
         else:
-            properties = [geo, time, _topic("MetHulp_1", 2)]
+            properties = [geo, time, topic("MetHulp_1", 2)]
             data = [row | {"Perioden": "2022JJ00"} for row in data]
             periods = [{"Key": "2022JJ00", "Title": "2022", "Status": "Definitief"}]
             self.record(table, Perioden=periods)

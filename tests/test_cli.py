@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from typing import Any, ClassVar
 
 import pytest
 
 from monitor.cli import main
 from monitor.errors import Exit
 from monitor.settings import REPOSITORY
+
+from .conftest import World
 
 Call = Callable[..., tuple[int, str, str]]
 
@@ -128,6 +134,7 @@ def test_a_run_refuses_definitions_with_errors(call: Call, copied: Path, tmp_pat
         (["run", "--nonsense"], "No such option"),
         (["check", "/nowhere.yaml"], "bestaat niet"),
         (["replay", "/nowhere"], "/nowhere"),
+        (["replay", ".", "--faults", "stal:5%"], "no kind 'stal'"),
         (["run", "--definitions", "/nowhere"], "holds no definitions"),
     ],
 )
@@ -149,3 +156,94 @@ def test_the_sample_can_be_written_as_recordings(call: Call, tmp_path: Path) -> 
 
 def test_writing_schemas_again_changes_none(call: Call, copied: Path) -> None:
     assert call("schema", "--definitions", copied)[1].startswith("0 changed")
+
+
+class _Receiver(BaseHTTPRequestHandler):
+    told: ClassVar[list[dict[str, Any]]] = []
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.told.append(json.loads(body))
+        self.send_response(200)
+        self.end_headers()
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+@pytest.fixture
+def told(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[dict[str, Any]]]:
+    """Have a webhook on this machine told of runs."""
+    _Receiver.told.clear()
+    with HTTPServer(("127.0.0.1", 0), _Receiver) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        monkeypatch.setenv("MONITOR_NOTIFY", f"http://127.0.0.1:{server.server_port}/hook")
+        yield _Receiver.told
+        server.shutdown()
+
+
+def _of(world: World) -> list[object]:
+    settings = world.settings
+    return ["--source", settings.source, "--data", settings.data, "--definitions", settings.definitions]  # fmt: skip
+
+
+def test_a_quarantine_is_told_once_and_status_says_why(
+    call: Call, world: World, told: list[dict[str, Any]]
+) -> None:
+    world.record_figures("99901NED", "x", "14.0", "15.0")
+    assert call("run", *_of(world))[0] == Exit.QUARANTINED
+    assert call("run", *_of(world))[0] == Exit.QUARANTINED
+    (notice,) = told
+    assert (notice["what"], notice["exit_code"]) == ("quarantined", 3)
+    assert [table["table_id"] for table in notice["tables"]] == ["99901NED"]
+    assert Path(notice["publication"]).exists()
+
+    code, out, _ = call("status", *_of(world))
+    assert code == Exit.GOOD
+    assert "99901NED: quarantined since" in out
+    assert "'x'" in out
+    rows = [line for line in out.splitlines() if "NED  " in line]
+    assert [len(row) <= 120 for row in rows] == [True, True]
+    found = json.loads(call("status", "--json", *_of(world))[1])
+    assert {table["table_id"]: table["state"] for table in found["tables"]} == {
+        "99901NED": "quarantined",
+        "99902NED": "new",
+    }
+    assert found["published"]["publication"] == notice["publication"]
+
+
+def test_a_run_that_cannot_begin_is_told_as_a_failure(
+    call: Call, world: World, told: list[dict[str, Any]]
+) -> None:
+    world.define("themes/nieuw.yaml", "id: [")
+    assert call("run", *_of(world))[0] == Exit.ERROR
+    (notice,) = told
+    assert notice["what"] == "failed"
+    assert "D101" in notice["text"]
+
+
+def test_wrong_use_is_not_told(call: Call, tmp_path: Path, told: list[dict[str, Any]]) -> None:
+    assert call("run", "--source", tmp_path / "nowhere")[0] == Exit.WRONG_USE
+    assert told == []
+
+
+def test_a_receiver_that_is_not_there_changes_no_exit_code(
+    call: Call, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MONITOR_NOTIFY", "http://127.0.0.1:9/geheim")
+    world.define("themes/nieuw.yaml", "id: [")
+    code, _, err = call("run", *_of(world))
+    assert code == Exit.ERROR
+    assert "The notification was not accepted by 127.0.0.1" in err
+    assert "geheim" not in err
+
+
+def test_the_setting_can_be_tried(
+    call: Call, told: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert call("notify")[0] == Exit.GOOD
+    assert told[0]["what"] == "test"
+    monkeypatch.delenv("MONITOR_NOTIFY")
+    code, _, err = call("notify")
+    assert code == Exit.WRONG_USE
+    assert "MONITOR_NOTIFY" in err

@@ -22,7 +22,7 @@
 --   source_mark         VARCHAR             Het teken dat CBS zette waar een waarde ontbreekt.
 --   source_type         VARCHAR   not null  in (register, survey, model)  Soort bron: registratie, enquête of model.
 --   recalculated        VARCHAR             Hoe het cijfer naar een andere indeling is omgerekend (nog leeg).
---   correction_id       VARCHAR             Welke correctie op het bronbestand is toegepast (nog leeg).
+--   correction_id       VARCHAR             Welke correcties van een bekende fout bij CBS in dit cijfer zitten; zie governance.corrections.
 --   source_tables       VARCHAR   not null  CBS-tabellen waar het cijfer uit komt.
 --   source_snapshots    VARCHAR             Momentopnamen van die tabellen: tabel@momentopname.
 --   retrieved_at        TIMESTAMP           Wanneer de monitor de oudste van die momentopnamen ophaalde (UTC).
@@ -53,6 +53,50 @@ observed AS (
         AND o.members = t.members
         AND o.year BETWEEN t.year_from AND t.year_until
     GROUP BY t.indicator_no, o.region_code, o.period
+),
+-- What corrections change, for the few cells that they touch: how much is added to a part and to the
+-- number of its terms that have a value. A dropped value counts as missing, as if CBS had not
+-- published it; a replaced one keeps CBS's status. `expect` is CBS's figure: should it be another
+-- (tables made apart from the definitions), the correction does nothing.
+corrected AS (
+    SELECT
+        t.indicator_no,
+        k.region_code,
+        k.period,
+        sum(k.added * t.factor) FILTER (t.part = 'numerator') AS numerator,
+        sum(k.parts) FILTER (t.part = 'numerator') AS numerator_parts,
+        sum(k.added * t.factor) FILTER (t.part = 'denominator') AS denominator,
+        sum(k.parts) FILTER (t.part = 'denominator') AS denominator_parts,
+        string_agg(DISTINCT k.correction_id, ', ' ORDER BY k.correction_id) AS correction_id
+    FROM (
+        SELECT
+            *,
+            CASE action
+                WHEN 'drop' THEN -coalesce(expect, 0)
+                WHEN 'replace' THEN value - coalesce(expect, 0)
+                ELSE 0
+            END AS added,
+            CASE
+                WHEN action = 'drop' AND expect IS NOT NULL THEN -1
+                WHEN action = 'replace' AND expect IS NULL THEN 1
+                ELSE 0
+            END AS parts
+        FROM input.corrections
+        WHERE applied
+    ) AS k
+    JOIN input.terms AS t
+        ON t.table_id = k.table_id
+        AND t.topic = k.topic
+        AND t.members = k.members
+        AND k.year BETWEEN t.year_from AND t.year_until
+    JOIN input.observations AS o
+        ON o.table_id = k.table_id
+        AND o.topic = k.topic
+        AND o.members = k.members
+        AND o.region_code = k.region_code
+        AND o.period = k.period
+        AND o.value IS NOT DISTINCT FROM k.expect
+    GROUP BY t.indicator_no, k.region_code, k.period
 ),
 -- The cells there should be: what the table of the first term lists, at the definition's levels.
 expected AS (
@@ -141,8 +185,13 @@ cells AS (
         END END) AS status_rank,
         -- CBS marks some cells of living municipalities "impossible": validity of the region decides.
         coalesce(v.valid, true) AS region_valid,
-        CASE WHEN o.numerator_parts = m.numerator_parts THEN o.numerator END AS top,
-        CASE WHEN o.denominator_parts = m.denominator_parts THEN o.denominator END AS bottom
+        k.correction_id,
+        CASE WHEN o.numerator_parts + coalesce(k.numerator_parts, 0) = m.numerator_parts
+            THEN coalesce(o.numerator + k.numerator, k.numerator, o.numerator)
+        END AS top,
+        CASE WHEN o.denominator_parts + coalesce(k.denominator_parts, 0) = m.denominator_parts
+            THEN coalesce(o.denominator + k.denominator, k.denominator, o.denominator)
+        END AS bottom
     FROM (SELECT * FROM expected UNION ALL SELECT * FROM unavailable) AS e
     JOIN input.measures AS m ON m.indicator_no = e.indicator_no
     JOIN sources AS s ON s.indicator_no = e.indicator_no AND s.year = e.year
@@ -150,6 +199,10 @@ cells AS (
         ON o.indicator_no = e.indicator_no
         AND o.region_code = e.region_code
         AND o.period = e.period
+    LEFT JOIN corrected AS k
+        ON k.indicator_no = e.indicator_no
+        AND k.region_code = e.region_code
+        AND k.period = e.period
     LEFT JOIN input.region_years AS v
         ON v.region_code = e.region_code AND v.year = e.region_year
 ),
@@ -221,7 +274,7 @@ SELECT
     CASE WHEN reason IS NOT NULL THEN source_mark END AS source_mark,
     source_type,
     NULL::VARCHAR AS recalculated,
-    NULL::VARCHAR AS correction_id,
+    correction_id,
     source_tables,
     source_snapshots,
     retrieved_at

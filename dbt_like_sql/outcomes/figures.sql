@@ -29,7 +29,7 @@
 --   source_mark         VARCHAR             Het teken dat CBS zette waar een waarde ontbreekt.
 --   source_type         VARCHAR   not null  in (register, survey, model)  Soort bron: registratie, enquête of model.
 --   recalculated        VARCHAR             Hoe het cijfer naar een andere indeling is omgerekend (nog leeg).
---   correction_id       VARCHAR             Welke correctie op het bronbestand is toegepast (nog leeg).
+--   correction_id       VARCHAR             Welke correcties van een bekende fout bij CBS in dit cijfer zitten; zie governance.corrections.
 --   source_tables       VARCHAR   not null  CBS-tabellen waar het cijfer uit komt.
 --   source_snapshots    VARCHAR             Momentopnamen van die tabellen: tabel@momentopname.
 --   retrieved_at        TIMESTAMP           Wanneer de monitor de oudste van die momentopnamen ophaalde (UTC).
@@ -60,7 +60,10 @@ SELECT
     c.missing_reason,
     CASE c.missing_reason
         WHEN 'unknown_or_confidential' THEN 'Onbekend bij CBS, of te klein om te tonen.'
-        WHEN 'not_published' THEN 'CBS heeft dit cijfer (nog) niet gepubliceerd.'
+        WHEN 'not_published' THEN CASE
+            WHEN c.correction_id IS NULL THEN 'CBS heeft dit cijfer (nog) niet gepubliceerd.'
+            ELSE 'CBS heeft dit cijfer niet gepubliceerd, of een correctie liet het weg (zie correction_id).'
+        END
         WHEN 'impossible' THEN 'Dit cijfer kan niet bestaan: de regio bestond toen niet, of de noemer is nul.'
         WHEN 'part_missing' THEN 'Een deel dat voor de berekening nodig is, ontbreekt.'
         WHEN 'table_unavailable' THEN 'De CBS-tabel, of het onderwerp daarin, was in deze bron niet beschikbaar.'

@@ -5,16 +5,16 @@ Does not belong here: the steps themselves (``sources``, ``archive``, ``recordin
 ``observations``), and which tables are needed.
 
 Below ``workspace`` lie ``archive/`` (what was answered) and ``recordings/`` and ``observations/``,
-which follow from it: of each table the newest only, made again where they are missing.
+which follow from it: of each table the newest only, made again where they are missing. No file is
+seen before it is whole.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from collections.abc import Set as AbstractSet
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -26,12 +26,17 @@ from monitor.cbs.archive import (
     Selection,
     Snapshot,
     SnapshotWriter,
+    flush,
+    remove,
+    scratch,
 )
-from monitor.cbs.client import CbsFault, EmptyTable, NotOffered
+from monitor.cbs.calendar import About
+from monitor.cbs.failures import CbsFault, EmptyTable, NotOffered
 from monitor.cbs.metadata import Row, TableMeta, build_meta
 from monitor.cbs.observations import AreaCodes, write_observations
-from monitor.cbs.recording import RecordingWriter, identity, rebuild
-from monitor.errors import TableError
+from monitor.cbs.recording import RecordingWriter, identity
+from monitor.cbs.shape import NOTHING, Needed, fingerprint, require
+from monitor.errors import TableError, writing
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -41,13 +46,24 @@ if TYPE_CHECKING:
 Progress = Callable[[str, int, int | None], None]
 """Told the table, the rows so far, and how many there will be where the source says so."""
 
-_CONVERSION = (metadata, observations, periods, recording, text, units)
+CONVERSION = (metadata, observations, periods, recording, text, units)
+"""The modules that turn a snapshot into observations."""
+
+ABSENT = "Deze bron is een opname en bevat de tabel niet. Bij CBS kan de tabel wel bestaan."
 
 
-class VanishedTopicError(TableError):
-    """A topic that the definitions refer to was in the last good snapshot and is gone."""
+class ChangedMeanwhile(CbsFault):
+    """The source's word after the last page is another than before the first one."""
 
-    explanation = "Een onderwerp dat de monitor gebruikt, staat niet meer in de tabel."
+    explanation = (
+        "CBS wijzigde de tabel terwijl wij die ophaalden. De volgende keer proberen we het opnieuw."
+    )
+
+
+class RowCountError(CbsFault):
+    """The number of rows is not the one that the table states."""
+
+    explanation = "CBS gaf een ander aantal rijen dan de tabel volgens CBS heeft."
 
 
 @dataclass(frozen=True)
@@ -66,6 +82,10 @@ class TableState:
         modified: the source's word on the state of the table that was judged; None where it gave
             none, or gave no usable answer after it: then the table is to be asked again.
         recording: wide Parquet of that snapshot, topics with text included, see ``recording``.
+        stale_since: the first of the asks in a row, this one the last, that gave nothing usable;
+            None where this one did. Remembered by ``monitor.run``.
+        about: what CBS last said of the table's rhythm and next publication, also where the
+            figures were unchanged. Remembered by ``monitor.run``.
     """
 
     table_id: str
@@ -77,6 +97,8 @@ class TableState:
     asked_at: datetime
     modified: str | None
     recording: Path | None = None
+    stale_since: datetime | None = None
+    about: About = field(default_factory=About)
 
 
 def refresh(
@@ -88,7 +110,7 @@ def refresh(
     validate: Callable[[Path], None] | None = None,
     *,
     codes: AreaCodes,
-    needed: AbstractSet[str | tuple[str, ...]] = frozenset(),
+    needed: Needed = NOTHING,
 ) -> TableState:
     """Ask a source for a table, and take it in if it changed and is in order.
 
@@ -100,33 +122,99 @@ def refresh(
         progress: told while rows come in.
         validate: checks a new recording; raises TableError if it won't do.
         codes: what is known of region codes.
-        needed: names (stems or paths) of the topics that the definitions refer to.
+        needed: what the definitions take from the table, and the shapes that were accepted.
 
     Returns:
         How the table stands. A table that can't be used is a state, not an exception.
+
+    Raises:
+        DiskError: ``workspace`` can't be written.
     """
+    with writing(workspace):
+        return _refreshed(
+            _Way(
+                request,
+                source,
+                Archive(workspace / "archive"),
+                workspace,
+                now,
+                codes,
+                needed,
+                progress,
+                validate,
+            )
+        )
+
+
+def derived(
+    snapshot: Snapshot, request: TableRequest, workspace: Path, codes: AreaCodes
+) -> tuple[Path, Path]:
+    """Return recording and observations of a snapshot, made where they are missing.
+
+    Their names hold all that they follow from: content, request, and the conversion itself.
+
+    Args:
+        snapshot: any one, not only the newest.
+        request: what is needed of the table.
+        workspace: the folder with ``recordings/`` and ``observations/``.
+        codes: what is known of region codes.
+
+    Raises:
+        TableError: the snapshot is damaged, or this version of the monitor can't read it.
+    """
+    places = _places(snapshot, request, workspace, codes)
+    if not all(place.exists() for place in places):
+        meta = snapshot.meta()
+        with scratch(workspace) as folder:
+            recorded, observed = folder / "recording", folder / "observations"
+            with RecordingWriter(recorded, meta) as writer:
+                for page in snapshot.pages():
+                    writer.add(page)
+            write_observations(recorded, meta, request, observed, codes)
+            _put((recorded, observed), places)
+    return places
+
+
+def _places(
+    snapshot: Snapshot, request: TableRequest, workspace: Path, codes: AreaCodes
+) -> tuple[Path, Path]:
+    recipe = hashlib.sha256(repr((request.period, codes)).encode())
+    for module in CONVERSION:
+        recipe.update(Path(str(module.__file__)).read_bytes())
+    name = f"{snapshot.table_id}.{snapshot.id}-{recipe.hexdigest()[:8]}.parquet"
+    return workspace / "recordings" / name, workspace / "observations" / name
+
+
+def _put(made: Sequence[Path], places: Sequence[Path]) -> None:
+    """Put files in their places, each in one step and only when it is on the disk itself."""
+    for file, place in zip(made, places, strict=True):
+        flush(file)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        file.replace(place)
+
+
+def _refreshed(way: _Way) -> TableState:
+    request, archive, now = way.request, way.archive, way.now
     table = request.table_id
-    archive = Archive(workspace / "archive")
-    way = _Way(request, source, archive, workspace, now, codes, needed, progress, validate)
     good: Snapshot | None = None
     word: str | None = None
     try:
         good = archive.latest(table)
-        word = source.ask(request)
+        word = way.source.ask(request)
         snapshot = good if good and way.is_known(good, word) else way.take(word, good)
-        recorded, observed = way.derive(snapshot)
+        recorded, observed = way.serve(snapshot)
         archive.note_asked(table, Asked(now, word, snapshot.folder.name))
     except TableError as error:
-        absent = isinstance(error, NotOffered) and source.partial
+        absent = isinstance(error, NotOffered) and way.source.partial
         kept = None if absent else good
-        old_recorded, old_observed = way.derive_if_possible(kept)
+        old_recorded, old_observed = way.serve_if_possible(kept)
         judged = not isinstance(error, CbsFault | ArchiveError)
         return TableState(
             table,
             "absent" if absent else "quarantined",
             kept if old_observed else None,
             old_observed,
-            error.explanation,
+            ABSENT if absent else error.explanation,
             way.detail(error),
             now,
             word if judged else None,
@@ -146,7 +234,7 @@ class _Way:
     workspace: Path
     now: datetime
     codes: AreaCodes
-    needed: AbstractSet[str | tuple[str, ...]]
+    needed: Needed
     progress: Progress | None
     validate: Callable[[Path], None] | None
 
@@ -172,75 +260,64 @@ class _Way:
 
             def check(meta: TableMeta) -> None:
                 if good:
-                    self.require_topics(good, meta)
+                    require(good.meta(), meta, self.needed)
 
-            intake = _Intake(request, writer, recorded, check, self.progress)
+            key = repr((word, self.selection, request.odata))
+            intake = _Intake(request, writer, recorded, check, key, self.progress)
             try:
                 try:
                     meta = self.source.fetch(request, intake)
                 finally:
                     rows = intake.close()
-                if not rows:
-                    asked = f" for {dict(request.select)}" if request.select else ""
-                    raise EmptyTable(request.table_id, f"an answer without rows{asked}")
+                self.require_whole(meta, rows, word)
                 content = identity(intake.digest, meta, intake.entities)
                 if good and (good.identity, good.selection) == (content, self.selection):
+                    writer.discard()
+                    self.archive.note_described(good, meta.infos, self.now)
                     return good
                 if self.validate:
                     self.validate(recorded)
                 write_observations(recorded, meta, request, observed, self.codes)
-            except TableError as error:
-                if not isinstance(error, CbsFault):
-                    writer.refuse(str(error))
+            except CbsFault as fault:
+                if not fault.passing:
+                    writer.discard()
                 raise
-            snapshot = writer.commit(content, self.now, word, self.selection)
-            for made, place in zip((recorded, observed), self.places(snapshot), strict=True):
-                place.parent.mkdir(parents=True, exist_ok=True)
-                made.replace(place)
+            except TableError as error:
+                writer.refuse(str(error))
+                raise
+            snapshot = writer.commit(content, self.now, word, self.selection, fingerprint(meta))
+            _put((recorded, observed), _places(snapshot, request, self.workspace, self.codes))
         return snapshot
 
-    def require_topics(self, good: Snapshot, meta: TableMeta) -> None:
-        """Raise if a needed topic was in the last good snapshot and is in this one no more."""
-        before = good.meta()
-        gone = sorted(
-            name if isinstance(name, str) else " > ".join(name)
-            for name in self.needed
-            if before.find_topic(name) and not meta.find_topic(name)
-        )
-        if gone:
-            raise VanishedTopicError(
-                meta.table_id,
-                f"topics that definitions refer to have vanished: {', '.join(gone)}. "
-                "Look for their new names and give the series both.",
+    def require_whole(self, meta: TableMeta, rows: int, word: str) -> None:
+        """Raise if the rows can't be all rows of one state of the table."""
+        request = self.request
+        if not rows:
+            asked = f" for {dict(request.select)}" if request.select else ""
+            raise EmptyTable(request.table_id, f"an answer without rows{asked}")
+        if (now := self.source.ask(request)) != word:
+            raise ChangedMeanwhile(
+                request.table_id,
+                f"the source's word was {word!r} before the fetch and is {now!r} after it. "
+                "The next run asks again.",
+            )
+        stated = None if request.select else meta.rows_stated
+        # A recording of v4 is a slice of a table, beside the properties of the whole.
+        slice_is_fine = self.source.partial and meta.odata == "v4"
+        if stated is not None and (rows > stated or (rows < stated and not slice_is_fine)):
+            raise RowCountError(
+                request.table_id,
+                f"{rows} rows came in, and the table states {stated}. The next run asks again.",
             )
 
-    def places(self, snapshot: Snapshot) -> tuple[Path, Path]:
-        """Return where recording and observations lie.
-
-        Their name holds all that they follow from: content, request, and the conversion itself.
-        """
-        recipe = hashlib.sha256(repr((self.request.period, self.codes)).encode())
-        for module in _CONVERSION:
-            recipe.update(Path(str(module.__file__)).read_bytes())
-        name = f"{snapshot.table_id}.{snapshot.id}-{recipe.hexdigest()[:8]}.parquet"
-        return self.workspace / "recordings" / name, self.workspace / "observations" / name
-
-    def derive(self, snapshot: Snapshot) -> tuple[Path, Path]:
-        """Return recording and observations, made where missing; older ones are removed."""
-        recorded, observed = self.places(snapshot)
-        if not (recorded.exists() and observed.exists()):
-            meta = snapshot.meta()
-            recorded.parent.mkdir(parents=True, exist_ok=True)
-            observed.parent.mkdir(parents=True, exist_ok=True)
-            half = recorded.with_suffix(".half")
-            rebuild(snapshot.folder, meta, half)
-            half.replace(recorded)
-            write_observations(recorded, meta, self.request, observed, self.codes)
-        for newest in (recorded, observed):
-            for file in newest.parent.glob(f"{snapshot.table_id}.*"):
-                if file != newest:
-                    file.unlink(missing_ok=True)
-        return recorded, observed
+    def serve(self, snapshot: Snapshot) -> tuple[Path, Path]:
+        """Return ``derived`` of a snapshot; what follows from others is removed."""
+        places = derived(snapshot, self.request, self.workspace, self.codes)
+        for place in places:
+            for path in place.parent.glob(f"{snapshot.table_id}.*"):
+                if path != place:
+                    remove(path)
+        return places
 
     def detail(self, error: TableError) -> str:
         """Return what went wrong, and which snapshots can't be served because of damage."""
@@ -249,10 +326,10 @@ class _Way:
             return " ".join([error.detail, *damage])
         return error.detail
 
-    def derive_if_possible(self, snapshot: Snapshot | None) -> tuple[Path | None, Path | None]:
-        """``derive``, or nothing where the snapshot can't be used any more."""
+    def serve_if_possible(self, snapshot: Snapshot | None) -> tuple[Path | None, Path | None]:
+        """``serve``, or nothing where the snapshot can't be used any more."""
         try:
-            return self.derive(snapshot) if snapshot else (None, None)
+            return self.serve(snapshot) if snapshot else (None, None)
         except TableError:
             return None, None
 
@@ -266,6 +343,7 @@ class _Intake:
         writer: SnapshotWriter,
         out: Path,
         check: Callable[[TableMeta], None],
+        key: str,
         progress: Progress | None,
     ) -> None:
         self.entities: Mapping[str, Sequence[Row]] = {}
@@ -273,6 +351,7 @@ class _Intake:
         self._archive = writer
         self._out = out
         self._check = check
+        self._key = key
         self._progress = progress
         self._recording: RecordingWriter | None = None
         self._total: int | None = None
@@ -283,16 +362,20 @@ class _Intake:
             self._archive.entity(name, rows)
         meta = build_meta(entities)
         self._check(meta)
+        self._archive.resume(self._key, meta.rows_entity)
         if not self._request.select:
             self._total = meta.rows_stated
-        self._recording = RecordingWriter(self._out, meta)
+        self._recording = RecordingWriter(self._out, meta, whole=not self._request.select)
         return meta
+
+    def had(self, address: str) -> bytes | None:
+        return self._archive.had(address)
 
     def parse(self, page: bytes) -> Any:
         return self._described.parse(page)
 
-    def take(self, packed: bytes, rows: Any) -> None:
-        so_far = self._archive.page(packed, self._described.write(rows))
+    def take(self, packed: bytes, rows: Any, address: str | None = None) -> None:
+        so_far = self._archive.page(packed, self._described.write(rows), address)
         if self._progress:
             self._progress(self._request.table_id, so_far, self._total)
 

@@ -8,18 +8,22 @@ Does not belong here: YAML (``reader``), fields (``models``), CBS's metadata (``
 from __future__ import annotations
 
 import hashlib
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from monitor.cbs.shape import Name, Needed, Use
 from monitor.cbs.sources import TableRequest
 from monitor.errors import UsageError
 from monitor.indicators.checks import check
 from monitor.indicators.models import (
     FORMS,
+    Correction,
     Indicator,
     Parties,
     Party,
@@ -74,6 +78,7 @@ class Catalogue:
     series: dict[str, Entry[Series]] = field(default_factory=dict)
     populations: dict[tuple[str, int], Entry[Population]] = field(default_factory=dict)
     indicators: dict[tuple[str, int], Entry[Indicator]] = field(default_factory=dict)
+    corrections: dict[str, Entry[Correction]] = field(default_factory=dict)
     fingerprint: str = ""
     """SHA-256 over the names and bytes of all definition files."""
 
@@ -128,6 +133,7 @@ class Catalogue:
                 period=table.period,
                 select=dict(series.select),
                 host=series.host,
+                odata=table.odata,
             )
             for entry in self.in_use.values()
             for placed in self.terms(entry)
@@ -136,14 +142,25 @@ class Catalogue:
         }
         return [found[table_id] for table_id in sorted(found)]
 
-    def needed_topics(self, table_id: str) -> frozenset[str | tuple[str, ...]]:
-        """Return what the topics that definitions use in a table are called there."""
-        return frozenset(
-            topic_name(placed.term, self.series[placed.term.from_].model, table_id)
-            for entry in self.in_use.values()
-            for placed in self.terms(entry)
-            if table_id in {table.table for table in self.tables(placed.term, entry.model)}
+    def needed(self, table_id: str) -> Needed:
+        """Return what indicators take from a table, and the shapes of it that were accepted."""
+        accepted = frozenset(
+            shape.shape
+            for entry in self.series.values()
+            for shape in entry.model.accepted
+            if shape.table == table_id
         )
+        return Needed(tuple(self._uses.get(table_id, ())), accepted)
+
+    @cached_property
+    def _uses(self) -> Mapping[str, list[Use]]:
+        found: dict[str, list[Use]] = defaultdict(list)
+        for _, entry in sorted(self.in_use.items()):
+            for term in (placed.term for placed in self.terms(entry)):
+                for table in self.tables(term, entry.model):
+                    names = _names(term, self.series[term.from_].model, table.table)
+                    found[table.table].append(Use(entry.model.id, term.topic, names, term.members))
+        return found
 
     def themes_in_order(self) -> list[Theme]:
         """Return the themes as overviews show them."""
@@ -166,21 +183,43 @@ def years(table: SeriesTable) -> tuple[int, int]:
     return int(first), int(last)
 
 
-def topic_name(term: Term, series: Series, table_id: str) -> str | tuple[str, ...]:
-    """Return how a term's topic is called in one table of the series."""
+def topic_name(
+    term: Term, series: Series, table_id: str, odata: str = "v3"
+) -> str | tuple[str, ...]:
+    """Return how a term's topic is called in one table of the series.
+
+    CBS publishes no list of what a topic of OData v3 is called in v4. So in a table of v4 it is the
+    code that the series states, and where it states none the name of v3, which may not exist there.
+    """
     name = term.topic
-    if isinstance(name, str):
-        for second in series.topics.get(name, ()):
-            if second.table == table_id and second.topic is not None:
-                return second.topic
+    seconds = [s for s in series.topics.get(spelled(name), ()) if s.table == table_id]
+    if odata == "v4":
+        for second in seconds:
+            if second.v4 is not None:
+                return second.v4.measure
+    for second in seconds:
+        if second.topic is not None:
+            return second.topic
     return name
+
+
+def _names(term: Term, series: Series, table_id: str) -> tuple[Name, ...]:
+    """Return all that a term's topic may be called in a table, whichever service it comes from."""
+    names = (topic_name(term, series, table_id, odata) for odata in ("v3", "v4"))
+    return tuple(dict.fromkeys(names))
+
+
+def spelled(name: str | tuple[str, ...]) -> str:
+    """Return a stem, or a path on one line, as people read it and a series lists it."""
+    return name if isinstance(name, str) else " > ".join(name)
 
 
 def load(folder: Path) -> tuple[Catalogue, list[Problem]]:
     """Read and cross-check every definition below ``folder``.
 
     Args:
-        folder: the folder with parties.yaml, themes/, series/, populations/ and indicators/.
+        folder: the folder with parties.yaml, themes/, series/, populations/, indicators/ and, where
+            there are any, corrections/.
 
     Returns:
         The catalogue of what could be read, and every problem, sorted by file and line.
@@ -221,7 +260,7 @@ def load_or_raise(folder: Path) -> Catalogue:
 
 def _files(folder: Path) -> Iterator[Path]:
     yield folder / "parties.yaml"
-    for kind in ("themes", "series", "populations", "indicators"):
+    for kind in ("themes", "series", "populations", "indicators", "corrections"):
         yield from sorted((folder / kind).glob("*.y*ml"))
 
 
@@ -235,6 +274,8 @@ def _add(catalogue: Catalogue, document: Document) -> list[Problem]:
             return _place(catalogue, document, Theme, catalogue.themes, lambda m: m.id)
         case "series":
             return _place(catalogue, document, Series, catalogue.series, lambda m: m.id)
+        case "corrections":
+            return _place(catalogue, document, Correction, catalogue.corrections, lambda m: m.id)
         case "populations":
             return _place(
                 catalogue,
@@ -409,6 +450,9 @@ def _cross_check(catalogue: Catalogue) -> list[Problem]:
     problems: list[Problem] = []
     for series_entry in catalogue.series.values():
         problems += _check_tables(series_entry)
+        for i, accepted in enumerate(series_entry.model.accepted):
+            location = ("accepted", i, "by")
+            problems += _check_party(catalogue, series_entry.document, location, accepted.by)
     problems += _check_one_request_a_table(catalogue)
     for population in catalogue.populations.values():
         problems += _check_owners(catalogue, population.document, population.model.owners)
@@ -417,6 +461,7 @@ def _cross_check(catalogue: Catalogue) -> list[Problem]:
             problems += _check_series(catalogue, placed)
     for indicator in catalogue.indicators.values():
         problems += _check_indicator(catalogue, indicator)
+    problems += _check_corrections(catalogue)
     return problems
 
 
@@ -460,6 +505,26 @@ def _check_indicator(catalogue: Catalogue, entry: Entry[Indicator]) -> Iterator[
                 f'De reeks "{placed.term.from_}" heeft geen tabel voor {model.valid_from} '
                 f"tot en met {model.valid_until or 'nu'}.",
                 'Pas "valid_from" of "valid_until" aan, of vul de reeks aan.',
+            )
+
+
+def _check_corrections(catalogue: Catalogue) -> Iterator[Problem]:
+    used = {
+        table.table
+        for entry in catalogue.in_use.values()
+        for placed in catalogue.terms(entry)
+        for table in catalogue.tables(placed.term, entry.model)
+    }
+    for entry in catalogue.corrections.values():
+        model, document = entry.model, entry.document
+        if model.reported is not None:
+            yield from _check_party(catalogue, document, ("reported", "by"), model.reported.by)
+        if model.status != "fixed_upstream" and model.table not in used:
+            yield document.problem(
+                Number.TABLE_NOT_IN_USE,
+                ("table",),
+                f'Geen indicator gebruikt de tabel "{model.table}".',
+                suggest(model.table, used, "Kijk in de map definitions/series.", likeness=0.8),
             )
 
 
@@ -532,12 +597,13 @@ def _check_one_request_a_table(catalogue: Catalogue) -> Iterator[Problem]:
     asked: dict[str, tuple[Any, str]] = {}
     for entry in catalogue.series.values():
         for i, table in enumerate(entry.model.tables):
-            wish = (table.period, entry.model.select, entry.model.host)
+            wish = (table.period, table.odata, entry.model.select, entry.model.host)
             first, where = asked.setdefault(table.table, (wish, entry.model.id))
             if first != wish:
                 yield entry.document.problem(
                     Number.CONFLICTING_TABLE,
                     ("tables", i),
                     f'De reeks "{where}" vraagt een ander deel van tabel "{table.table}".',
-                    "Geef in beide reeksen dezelfde periode en dezelfde keuze (select).",
+                    "Geef in beide reeksen dezelfde periode, dezelfde keuze (select) en dezelfde "
+                    "versie van OData (odata).",
                 )

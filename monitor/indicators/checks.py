@@ -6,17 +6,27 @@ Does not belong here: a single field (``models``) and what needs a second file (
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 
 from pydantic import BaseModel
 
-from monitor.indicators.models import Indicator, Parties, Published, Series, SeriesTable
+from monitor.cbs.periods import UnknownPeriodError, parse_period
+from monitor.indicators.models import (
+    CorrectedCell,
+    Correction,
+    Indicator,
+    Parties,
+    Published,
+    Series,
+    SeriesTable,
+)
 from monitor.indicators.problems import Number, Problem, or_list, suggest
 from monitor.indicators.reader import Document, Location
+from monitor.regions.codes import canonical
 
 
 def check(model: BaseModel, document: Document) -> Iterator[Problem]:
-    """Return the problems (D201, D203-D205, D309) of a file of which every field is right."""
+    """Return the problems (D201, D203-D205, D309, D503, D504) of a file whose fields are right."""
     match model:
         case Parties():
             ids = (party.id for party in model.parties)
@@ -25,6 +35,8 @@ def check(model: BaseModel, document: Document) -> Iterator[Problem]:
             yield from _check_series(model, document)
         case Indicator():
             yield from _check_indicator(model, document)
+        case Correction():
+            yield from _check_correction(model, document)
 
 
 def _check_indicator(model: Indicator, document: Document) -> Iterator[Problem]:
@@ -66,16 +78,12 @@ def _check_series(model: Series, document: Document) -> Iterator[Problem]:
     for i, table in enumerate(model.tables):
         yield from _years_in_order(table, document, ("tables", i))
     tables = [table.table for table in model.tables]
+    for i, accepted in enumerate(model.accepted):
+        yield from _listed(document, ("accepted", i, "table"), accepted.table, tables)
     for topic, names in model.topics.items():
         for i, name in enumerate(names):
             location: Location = ("topics", topic, i)
-            if name.table not in tables:
-                yield document.problem(
-                    Number.TABLE_NOT_IN_SERIES,
-                    (*location, "table"),
-                    f'Tabel "{name.table}" staat niet bij "tables" van deze reeks.',
-                    suggest(name.table, tables, f"Kies uit: {or_list(tables)}."),
-                )
+            yield from _listed(document, (*location, "table"), name.table, tables)
             if name.topic is None and name.v4 is None:
                 yield document.problem(
                     Number.MISSING_FIELD,
@@ -83,6 +91,60 @@ def _check_series(model: Series, document: Document) -> Iterator[Problem]:
                     'Het veld "topic" ontbreekt.',
                     'Voeg "topic:" toe, of "v4:" voor de nieuwe dienst van CBS (OData v4).',
                 )
+
+
+def _listed(
+    document: Document, location: Location, table: str, tables: Sequence[str]
+) -> Iterator[Problem]:
+    if table not in tables:
+        yield document.problem(
+            Number.TABLE_NOT_IN_SERIES,
+            location,
+            f'Tabel "{table}" staat niet bij "tables" van deze reeks.',
+            suggest(table, tables, f"Kies uit: {or_list(tables)}."),
+        )
+
+
+def _check_correction(model: Correction, document: Document) -> Iterator[Problem]:
+    if model.status != "open" and model.reported is None:
+        yield document.problem(
+            Number.NOT_REPORTED,
+            ("status",),
+            f'De status is "{model.status}", maar het veld "reported" ontbreekt.',
+            'Schrijf bij "reported" wie de fout meldde en wanneer, of kies de status "open".',
+        )
+    cells = (f"{canonical(cell.region)} {cell.period}" for cell in model.cells)
+    yield from _double(document, ("cells",), cells, 'De cel "{}" staat er twee keer.')
+    for i, cell in enumerate(model.cells):
+        wrong = _wrong_replacement(model.action, cell)
+        if wrong is not None:
+            yield document.problem(Number.VALUE_AND_ACTION, ("cells", i, "value"), *wrong)
+        try:
+            parse_period(cell.period)
+        except UnknownPeriodError:
+            yield document.problem(
+                Number.WRONG_VALUE,
+                ("cells", i, "period"),
+                f'De periode "{cell.period}" bestaat niet.',
+                'CBS schrijft een jaar als "2020JJ00" en een kwartaal als "2020KW01".',
+            )
+
+
+def _wrong_replacement(action: str, cell: CorrectedCell) -> tuple[str, str] | None:
+    """Return what is wrong with the new figure of a cell, and what to do."""
+    if action == "replace" and cell.value is None:
+        return 'Het veld "value" ontbreekt.', 'Schrijf bij "value" het juiste cijfer.'
+    if action != "replace" and cell.value is not None:
+        return (
+            f'Bij de actie "{action}" hoort geen "value".',
+            'Haal "value" weg, of kies bij "action" voor "replace".',
+        )
+    if cell.value is not None and cell.replacement == cell.expected:
+        return (
+            '"value" is hetzelfde cijfer als "expect".',
+            'Schrijf bij "expect" wat CBS publiceert, en bij "value" wat het moet zijn.',
+        )
+    return None
 
 
 def _years_in_order(

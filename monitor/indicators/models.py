@@ -8,9 +8,12 @@ Does not belong here: anything that needs a second file (``catalogue``) or CBS (
 from __future__ import annotations
 
 import datetime as dt
+from decimal import Decimal
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, StringConstraints, Tag
+
+from monitor.cbs.text import NUMBER
 
 Id = Annotated[
     str,
@@ -62,10 +65,60 @@ V4Measure = Annotated[
         examples=["M000352"],
     ),
 ]
+Shape = Annotated[
+    str,
+    StringConstraints(pattern=r"^[0-9a-f]{12}$"),
+    Field(
+        description="De twaalf tekens uit de melding van de monitor, tussen aanhalingstekens.",
+        examples=["3f0c9a41d27e"],
+    ),
+]
+RegionCode = Annotated[
+    str,
+    StringConstraints(pattern=r"^[A-Z]{2}[A-Z0-9]{2,}$"),
+    Field(description="De code van een regio bij CBS, zonder spaties.", examples=["GM0363"]),
+]
+PeriodCode = Annotated[
+    str,
+    StringConstraints(pattern=r"^[12][0-9]{3}[A-Z0-9]{4}$"),
+    Field(description="De code van een periode, zoals CBS die schrijft.", examples=["2020JJ00"]),
+]
+# Decimals stay the text that was written: a binary float would change some of them.
+Figure = Annotated[
+    str,
+    StringConstraints(pattern=f"^{NUMBER}$"),
+    Field(
+        description="Een getal, met een punt voor de decimalen.",
+        examples=["13.5"],
+        json_schema_extra={"type": ["number", "string"]},
+    ),
+]
+FigureOrMissing = Annotated[
+    str,
+    StringConstraints(pattern=f"^({NUMBER}|missing)$"),
+    Field(
+        description="Een getal met een punt voor de decimalen, of missing: er staat geen cijfer.",
+        examples=["13.5"],
+        json_schema_extra={"type": ["number", "string"]},
+    ),
+]
 FORMS: dict[str, str] = {
     constraints.pattern: f'{field.description} Bijvoorbeeld: "{field.examples[0]}".'
     for constraints, field in (
-        get_args(kind)[1:] for kind in (Id, Year, Version, TableId, Url, V4Measure)
+        get_args(kind)[1:]
+        for kind in (
+            Id,
+            Year,
+            Version,
+            TableId,
+            Url,
+            V4Measure,
+            RegionCode,
+            PeriodCode,
+            Figure,
+            FigureOrMissing,
+            Shape,
+        )
     )
 }
 """Pattern -> the form of the value in Dutch, for who wrote another."""
@@ -154,6 +207,14 @@ class SeriesTable(_Model, title="Tabel in een reeks"):
     valid_until: Year | None = Field(
         None, title="Tot en met", description="Laatste jaar waarvoor deze tabel telt."
     )
+    odata: Literal["v3", "v4"] | None = Field(
+        None,
+        title="Versie van OData",
+        description=(
+            "v3 is de oude dienst van CBS, v4 de nieuwe. Laat dit weg als het niet uitmaakt: de "
+            "monitor vraagt de tabel dan bij v3, en bij v4 als v3 de tabel niet heeft."
+        ),
+    )
 
 
 class V4Name(_Model, title="Naam in OData v4"):
@@ -174,7 +235,19 @@ class SecondName(_Model, title="Tweede naam"):
     v4: V4Name | None = Field(
         None,
         title="Naam in OData v4",
-        description="Voor de nieuwe dienst van CBS (OData v4). De monitor bewaart dit alleen.",
+        description="Voor de nieuwe dienst van CBS (OData v4), die onderwerpen andere namen geeft.",
+    )
+
+
+class AcceptedShape(_Model, title="Goedgekeurde vorm"):
+    """Een nieuwe vorm van een tabel die de eigenaars hebben goedgekeurd."""
+
+    table: TableId = Field(title="Tabel")
+    shape: Shape = Field(title="Vorm")
+    date: dt.date = Field(title="Datum")
+    by: Id = Field(title="Door wie")
+    why: Text = Field(
+        title="Waarom", examples=["CBS noemt de eenheid anders; de cijfers zijn hetzelfde."]
     )
 
 
@@ -208,9 +281,20 @@ class Series(_Model, title="Reeks"):
     topics: dict[str, tuple[SecondName, ...]] = Field(
         default_factory=dict,
         title="Tweede namen",
-        description="Hoe een onderwerp heet in een tabel waar het een andere naam heeft.",
+        description=(
+            "Hoe een onderwerp heet in een tabel waar het een andere naam heeft. Is het onderwerp "
+            'een pad, schrijf het dan als "Groep > Titel".'
+        ),
     )
     breaks: tuple[Break, ...] = Field((), title="Breuken")
+    accepted: tuple[AcceptedShape, ...] = Field(
+        (),
+        title="Goedgekeurde vormen",
+        description=(
+            "Verandert een tabel zo dat cijfers verkeerd kunnen zijn, dan zet de monitor die in "
+            "quarantaine. Hier staat welke nieuwe vorm toch goed is."
+        ),
+    )
 
 
 class Term(_Model, title="Deel van een telling"):
@@ -420,3 +504,74 @@ class Indicator(_Model, title="Indicator"):
     def major_version(self) -> int:
         """The first number of the version: another one means other figures."""
         return int(self.version.split(".")[0])
+
+
+class CorrectedCell(_Model, title="Cel"):
+    """Eén cijfer in de tabel van CBS: wat er staat en, als u het vervangt, wat het moet zijn."""
+
+    region: RegionCode = Field(title="Regio")
+    period: PeriodCode = Field(title="Periode")
+    expect: FigureOrMissing = Field(
+        title="Verwacht",
+        description=(
+            "Wat CBS nu publiceert, dus het foute cijfer. missing: CBS publiceert geen cijfer. "
+            "Publiceert CBS later iets anders, dan meldt de monitor dat als fout."
+        ),
+    )
+    value: Figure | None = Field(
+        None,
+        title="Nieuw cijfer",
+        description="Alleen bij replace: het juiste cijfer, in de eenheid van de tabel.",
+    )
+
+    @property
+    def expected(self) -> Decimal | None:
+        """What CBS publishes, exactly; None where it publishes no figure."""
+        return None if self.expect == "missing" else Decimal(self.expect)
+
+    @property
+    def replacement(self) -> Decimal | None:
+        """The right figure, exactly; None where nothing is replaced."""
+        return None if self.value is None else Decimal(self.value)
+
+
+class Report(_Model, title="Melding"):
+    """Wie de fout meldde, wanneer en waar."""
+
+    by: Id = Field(title="Door wie", description="Een partij uit parties.yaml.")
+    date: dt.date = Field(title="Datum")
+    to: Text = Field("CBS", title="Aan wie")
+    url: Url | None = Field(None, title="Waar de melding staat")
+
+
+class Correction(_Model, title="Correctie"):
+    """Een bekende fout in cijfers van CBS, en wat de monitor daarmee doet."""
+
+    id: Id
+    table: TableId = Field(title="Tabel")
+    topic: Topic
+    members: dict[str, str] = Field(
+        default_factory=dict,
+        title="Keuze uit de dimensies",
+        description="Voor elke dimensie behalve regio en periode precies één code.",
+        examples=[{"Geslacht": "T001038"}],
+    )
+    cells: tuple[CorrectedCell, ...] = Field(title="Cellen", min_length=1)
+    reason: Text = Field(title="Reden", description="Wat er fout is, en hoe u dat weet.")
+    status: Literal["open", "reported", "acknowledged", "fixed_upstream"] = Field(
+        title="Status",
+        description=(
+            "open: nog niet gemeld. reported: gemeld. acknowledged: CBS erkent de fout. "
+            "fixed_upstream: CBS heeft de fout hersteld; de correctie doet niets meer."
+        ),
+    )
+    action: Literal["drop", "replace", "flag"] = Field(
+        title="Wat de monitor doet",
+        description=(
+            "drop: het cijfer weglaten. replace: het cijfer vervangen. "
+            "flag: het cijfer laten staan, met een verwijzing naar deze correctie."
+        ),
+    )
+    reported: Report | None = Field(
+        None, title="Melding", description="Verplicht, behalve bij de status open."
+    )

@@ -46,6 +46,13 @@ class Number(StrEnum):
     NO_REGIONS = "D407"
     NO_SUCH_LEVEL = "D408"
     UNCHECKED_TABLE = "D409"
+    NO_V4_NAME = "D410"
+    TABLE_NOT_IN_USE = "D501"
+    DOUBLE_CELL = "D502"
+    VALUE_AND_ACTION = "D503"
+    NOT_REPORTED = "D504"
+    NO_SUCH_CELL = "D505"
+    OTHER_AT_CBS = "D506"
 
 
 class Level(StrEnum):
@@ -100,10 +107,10 @@ def suggest(wrong: str, known: Iterable[str], otherwise: str = "", *, likeness: 
 
 
 def or_list(names: Sequence[str]) -> str:
-    """Return ``"a"``, ``"a" of "b"``, or ``"a", "b" of "c"``."""
+    """Return ``"a"``, ``"a" of "b"``, or ``"a", "b" of "c"``; a dash for none."""
     quoted = [f'"{name}"' for name in names]
-    if len(quoted) == 1:
-        return quoted[0]
+    if len(quoted) < 2:
+        return "".join(quoted) or "-"
     return f"{', '.join(quoted[:-1])} of {quoted[-1]}"
 
 

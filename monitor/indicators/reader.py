@@ -7,8 +7,10 @@ Does not belong here: what the values mean (``models``, ``catalogue``).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,8 @@ MAX_BYTES = 200_000
 MAX_DEPTH = 12
 
 Location = tuple[str | int, ...]
+
+_NUMBER = re.compile(r"-?(0|[1-9][0-9]*)([.][0-9]+)?", re.ASCII)
 
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -127,6 +131,8 @@ def _build(node: yaml.Node, location: Location, lines: dict[Location, int]) -> A
         return dict(_items(node, location, lines))
     if isinstance(node, yaml.SequenceNode):
         return [_build(item, (*location, i), lines) for i, item in enumerate(node.value)]
+    if node.tag in {"tag:yaml.org,2002:int", "tag:yaml.org,2002:float"}:
+        return _number(node.value)
     try:
         return yaml.constructor.SafeConstructor().construct_object(node)
     except ValueError:  # a date that does not exist, such as 2026-02-30
@@ -136,6 +142,14 @@ def _build(node: yaml.Node, location: Location, lines: dict[Location, int]) -> A
             f'De monitor kan de waarde "{node.value}" niet lezen.',
             "Een datum schrijft u als 2026-11-01.",
         ) from None
+
+
+def _number(text: str) -> int | Decimal | str:
+    """Read a number exactly; another spelling (007, 1_000, 1:30) stays text, never guessed."""
+    plain = _NUMBER.fullmatch(text)
+    if plain is None:
+        return text
+    return Decimal(text) if plain[2] else int(text)
 
 
 def _items(

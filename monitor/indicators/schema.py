@@ -12,7 +12,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from monitor.indicators.models import Indicator, Parties, Population, Series, Theme
+from monitor.indicators.models import Correction, Indicator, Parties, Population, Series, Theme
 
 KINDS: dict[str, type[BaseModel]] = {
     "parties": Parties,
@@ -20,6 +20,7 @@ KINDS: dict[str, type[BaseModel]] = {
     "series": Series,
     "population": Population,
     "indicator": Indicator,
+    "correction": Correction,
 }
 """Kind of file -> its model. The schema's file name is the kind."""
 

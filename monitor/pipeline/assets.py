@@ -10,12 +10,14 @@ block from observations onward: then nothing downstream runs and the publication
 # No `from __future__ import annotations`: Dagster reads the annotation of `context` as it stands.
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import dagster as dg
 
 from monitor.cbs.ingest import TableState
+from monitor.cbs.shape_history import ShapeChange
+from monitor.indicators.problems import errors
 from monitor.pipeline import shown
 from monitor.pipeline.session import Event, Session
 from monitor.warehouse.build import input_schemas, parquet_of
@@ -39,9 +41,13 @@ def cbs_table(spec: dg.AssetSpec, table_id: str) -> dg.AssetsDefinition:
             session.tell(Event("progress", f"cbs/{table}", rows=rows, total=total))
 
         state = session.run.ingest(table_id, progress)
+        compared = session.run.revisions(table_id)[-1:]
         return dg.MaterializeResult(
             data_version=dg.DataVersion(state.snapshot.id if state.snapshot else "none"),
-            metadata=_table_metadata(state),
+            metadata={
+                **_table_metadata(state, session.run.shape_changes(table_id)),
+                **shown.revisions(compared),
+            },
             check_results=[_usable(state)],
         )
 
@@ -117,7 +123,7 @@ def definitions(spec: dg.AssetSpec) -> dg.AssetsDefinition:
             },
             check_results=[
                 dg.AssetCheckResult(
-                    passed=not problems,
+                    passed=not errors(resolution.problems),
                     check_name=CHECK_OF_DEFINITIONS,
                     severity=dg.AssetCheckSeverity.ERROR,
                     description="\n".join(map(str, resolution.problems)) or None,
@@ -130,8 +136,9 @@ def definitions(spec: dg.AssetSpec) -> dg.AssetsDefinition:
         CHECK_OF_DEFINITIONS,
         asset=spec.key,
         blocking=False,
-        description="Elke definitie verwijst naar onderwerpen en codes die de tabellen hebben. "
-        "Wat niet te vinden is, komt zonder cijfers in de monitor.",
+        description="Elke definitie verwijst naar onderwerpen en codes die de tabellen hebben, en "
+        "bij elke correctie publiceert CBS nog het foute cijfer. Wat niet te vinden is, komt "
+        "zonder cijfers in de monitor; een correctie die niet meer klopt, doet niets.",
     )
     return _asset(spec, work, check)
 
@@ -153,7 +160,7 @@ def sql_model(
         run = session.run
         stored = run.build(model)
         verdict = check_model(model, stored.path)
-        schemas = input_schemas(model, run.workspace.tables, list(run.observations().values()))
+        schemas = input_schemas(model, run.workspace.tables, run.inputs())
         metadata: dict[str, Any] = {
             "dagster/row_count": verdict.rows,
             "dagster/uri": stored.path.as_uri(),
@@ -216,7 +223,7 @@ def _contract(spec: dg.AssetSpec, description: str) -> dg.AssetCheckSpec:
     )
 
 
-def _table_metadata(state: TableState) -> Mapping[str, Any]:
+def _table_metadata(state: TableState, changes: Sequence[ShapeChange]) -> Mapping[str, Any]:
     metadata: dict[str, Any] = {
         "state": state.state,
         "quarantined": state.state == "quarantined",
@@ -233,6 +240,8 @@ def _table_metadata(state: TableState) -> Mapping[str, Any]:
         metadata["rows"] = state.snapshot.rows
         metadata["retrieved_at"] = dg.MetadataValue.timestamp(state.snapshot.retrieved_at)
         metadata["dagster/column_schema"] = shown.cbs_columns(state.snapshot.meta())
+    if changes:
+        metadata["shape_changes"] = shown.shape_table(changes)
     if state.observations:
         metadata["dagster/row_count"] = shown.row_count(state.observations)
         metadata["preview"] = shown.preview(state.observations)

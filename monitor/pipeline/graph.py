@@ -7,6 +7,7 @@ Does not belong here: what an asset does (``assets``) and when (``triggers``).
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -14,18 +15,30 @@ from typing import Any
 
 import dagster as dg
 
-from monitor.cbs.sources import TableRequest, page_of
+from monitor.cbs.sources import TableRequest, label_of, page_of
 from monitor.indicators.catalogue import Catalogue
 from monitor.indicators.models import Indicator, Series
 from monitor.pipeline import assets, shown, triggers
 from monitor.pipeline.session import Session, Tell, silent
-from monitor.run import Run
+from monitor.run import Run, known_about
 from monitor.settings import Settings
 from monitor.warehouse.sqlmodels import SqlModel
 from monitor.warehouse.store import code_fingerprint
 
 _TAG = 63
 """Longest name that Dagster allows in a tag."""
+_WINDOWS: Mapping[str, tuple[int, int]] = {
+    "month": (35, 45),
+    "quarter": (100, 120),
+    "half-year": (190, 220),
+    "year": (380, 420),
+    "final": (400, 800),
+}
+"""Rhythm -> days after which a table that was not asked for is due, and is late."""
+_DEFAULT = "year"
+"""The rhythm before the first run, and of a table of which CBS's word is absent or irregular."""
+_FINAL_AFTER = 3
+"""Years after its own that CBS still adds to a table of one year; then its figures are final."""
 
 
 def build_definitions(settings: Settings, tell: Tell = silent) -> dg.Definitions:
@@ -51,7 +64,10 @@ def build_definitions(settings: Settings, tell: Tell = silent) -> dg.Definitions
         assets=made,
         jobs=[everything],
         schedules=[triggers.weekly_schedule(everything)],
-        sensors=[triggers.cbs_sensor(everything, settings, run, made)],
+        sensors=[
+            triggers.cbs_sensor(everything, settings, run, made),
+            *(triggers.notifying_sensors(settings) if settings.notify else ()),
+        ],
         resources={"monitor": monitor},
         executor=dg.in_process_executor,
     )
@@ -60,8 +76,11 @@ def build_definitions(settings: Settings, tell: Tell = silent) -> dg.Definitions
 def _all_assets(run: Run) -> list[dg.AssetsDefinition]:
     uses = _uses(run.catalogue)
     everyone = shown.teams(entry.model.owners for entry in run.catalogue.indicators.values())
+    windows = {
+        table_id: _WINDOWS[_rhythm(run, request)] for table_id, request in run.requests.items()
+    }
     tables = [
-        assets.cbs_table(_table_spec(request, uses[table_id]), table_id)
+        assets.cbs_table(_table_spec(request, uses[table_id], windows[table_id]), table_id)
         for table_id, request in run.requests.items()
     ]
     stages = [
@@ -108,6 +127,7 @@ def _all_assets(run: Run) -> list[dg.AssetsDefinition]:
             kinds={"duckdb"},
             owners=everyone,
             code_version=code_fingerprint()[:12],
+            freshness_policy=_fresh(min(windows.values())),  # its most frequent table's
             description="Het bestand voor iedereen die cijfers zoekt: een DuckDB-bestand met een "
             "tabel per thema. De monitor bouwt het naast het oude en vervangt dat in één keer.",
         )
@@ -135,7 +155,22 @@ def _uses(catalogue: Catalogue) -> Mapping[str, _Use]:
     return found
 
 
-def _table_spec(request: TableRequest, use: _Use) -> dg.AssetSpec:
+def _rhythm(run: Run, request: TableRequest) -> str:
+    """Return the rhythm of a table, from what the last run noted; nothing else is read."""
+    if request.period and int(request.period) + _FINAL_AFTER < run.now.year:
+        return "final"
+    workspace = run.settings.workspace(label_of(run.settings.source, run.settings.cbs_url))
+    about = known_about(workspace, request.table_id)
+    stated = about.rhythm if about else None
+    return {None: _DEFAULT, "irregular": _DEFAULT, "stopped": "final"}.get(stated) or str(stated)
+
+
+def _fresh(window: tuple[int, int]) -> dg.FreshnessPolicy:
+    warn, fail = (dt.timedelta(days=days) for days in window)
+    return dg.FreshnessPolicy.time_window(fail_window=fail, warn_window=warn)
+
+
+def _table_spec(request: TableRequest, use: _Use, window: tuple[int, int]) -> dg.AssetSpec:
     page = page_of(request.table_id, request.host)
     about = [
         f"**{s.title}{f', {request.period}' if request.period else ''}** ({s.publisher}). "
@@ -151,6 +186,7 @@ def _table_spec(request: TableRequest, use: _Use) -> dg.AssetSpec:
         code_version=code_fingerprint()[:12],
         tags=_tags("reeks", use.series)
         | _tags("thema", (i.theme for i in use.indicators.values())),
+        freshness_policy=_fresh(window),
         metadata={"dagster/uri": page, "statline": dg.MetadataValue.url(page)},
         description="\n\n".join([*about, "Gebruikt door:\n\n" + "\n".join(users)]),
     )

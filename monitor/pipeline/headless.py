@@ -17,7 +17,7 @@ import dagster as dg
 from monitor.errors import UsageError
 from monitor.pipeline.graph import build_definitions
 from monitor.pipeline.session import Event, Tell, silent
-from monitor.pipeline.triggers import EVERYTHING
+from monitor.pipeline.triggers import EVERYTHING, STARTED_BY
 from monitor.settings import Settings
 
 __all__ = ["Event", "FailedCheck", "FailedStep", "RunResult", "prepare_home", "run"]
@@ -119,7 +119,8 @@ def run(settings: Settings, select: str | None = None, on_event: Tell = silent) 
             asset_selection=keys,
             raise_on_error=False,
             run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
-            tags={"monitor/source": settings.source, "monitor/started_by": "monitor run"},
+            tags={"monitor/source": settings.source, STARTED_BY: "monitor run"}
+            | ({"monitor/as_of": settings.as_of.label} if settings.as_of else {}),
         )
     return RunResult(
         success=result.success,

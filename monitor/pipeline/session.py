@@ -12,7 +12,7 @@ from typing import Literal
 
 import dagster as dg
 
-from monitor.errors import MonitorError
+from monitor.errors import MonitorError, writing
 from monitor.run import Run
 
 
@@ -59,7 +59,8 @@ class Session:
         """
         self.tell(Event("started", asset))
         try:
-            result = work(self)
+            with writing(self.run.settings.data):
+                result = work(self)
         except MonitorError as error:
             self.tell(Event("failed", asset, message=str(error)))
             raise dg.Failure(str(error), allow_retries=False) from None

@@ -14,6 +14,8 @@ from typing import Any
 import dagster as dg
 
 from monitor.cbs.metadata import TableMeta
+from monitor.cbs.revisions import CLASSES, Pair
+from monitor.cbs.shape_history import ShapeChange
 from monitor.indicators.models import Owners
 from monitor.indicators.resolve import Resolution
 from monitor.validation.stages import Verdict
@@ -27,7 +29,16 @@ OBSERVATIONS = dg.AssetKey("observations")
 REGIONS = dg.AssetKey("regions")
 DEFINITIONS = dg.AssetKey("definitions")
 
-_FROM_TABLES = {"tables", "table_regions", "table_periods", "regions", "region_years"}
+_FROM_TABLES = {
+    "tables",
+    "shape_changes",
+    "table_regions",
+    "table_periods",
+    "regions",
+    "region_years",
+    "snapshot_pairs",
+    "revisions",
+}
 """The input tables that ``Run.regions`` writes; ``Run.definitions`` writes the others."""
 
 
@@ -124,12 +135,37 @@ def gaps_table(resolution: Resolution) -> dg.TableMetadataValue:
     return table(("indicator", "table without its topic"), resolution.gaps)
 
 
+def shape_table(changes: Iterable[ShapeChange]) -> dg.TableMetadataValue:
+    """Return what changed in the shape of a CBS table, the newest first."""
+    return table(
+        ("retrieved at", "what it means", "quarantined"),
+        ((c.retrieved_at or "-", c.meaning, c.quarantined) for c in reversed([*changes])),
+    )
+
+
 def publication_table(publication: Publication) -> dg.TableMetadataValue:
     """Return the published tables with their number of rows and the hash of their content."""
     return table(
         ("table", "rows", "content"),
         ((name, rows, publication.hashes[name]) for name, rows in publication.tables.items()),
     )
+
+
+def revisions(pairs: Sequence[Pair]) -> dict[str, dg.MetadataValue]:
+    """Return how many cells changed, a class, between the snapshots of each pair."""
+    if not pairs:
+        return {}
+    columns = ("since", *CLASSES, "new_periods", "detail")
+    rows = (
+        (
+            f"{p.old_retrieved_at:%Y-%m-%d %H:%M}",
+            *map(p.counts.get, CLASSES),
+            p.new_periods,
+            p.detail,
+        )
+        for p in pairs
+    )
+    return {"revisions": table(columns, rows)}
 
 
 def model_columns(model: SqlModel) -> dg.TableSchema:

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 EXAMPLES = 10
 """How many failing values a verdict shows."""
 
+_ROWS_AT_ONCE = 16_384
+
 VALUE_OR_REASON = {"core.cells", "outcomes.figures"}
 """Tables of which every row has a value or a reason: never both, never neither."""
 
@@ -99,16 +101,15 @@ def check_recording(file: Path) -> None:
         column = pl.col(data.key)
         return data.lazyframe.select(column == column.str.strip_chars())
 
-    frame = pl.read_parquet(file)
     table_id = file.name.split(".")[0].lstrip("_")
     schema = pa.DataFrameSchema(
         {
             name: pa.Column(pl.String, pa.Check(trimmed, name="trimmed"), nullable=True)
-            for name in frame.columns
+            for name in pl.read_parquet_schema(file)
         },
         checks=_at_least_one_row(),
     )
-    failures = _failures(schema, frame, table_id)
+    _, failures = _judged(schema, file, table_id)
     if failures:
         first = failures[0]
         raise RecordingCheckError(
@@ -156,12 +157,9 @@ def check_observations(files: Sequence[Path]) -> Verdict:
             *_at_least_one_row(),
         ],
     )
-    rows, failures = 0, list[Failure]()
-    for file in files:
-        frame = pl.read_parquet(file)
-        rows += frame.height
-        failures += _failures(schema, frame, file.name.split(".")[0])
-    return Verdict("observations", rows, tuple(failures))
+    judged = [_judged(schema, file, file.name.split(".")[0]) for file in files]
+    failures = [failure for _, found in judged for failure in found]
+    return Verdict("observations", sum(rows for rows, _ in judged), tuple(failures))
 
 
 def check_regions(file: Path) -> Verdict:
@@ -182,8 +180,8 @@ def check_regions(file: Path) -> Verdict:
         strict=True,
         checks=_at_least_one_row(),
     )
-    frame = pl.read_parquet(file)
-    return Verdict("regions", frame.height, tuple(_failures(schema, frame, "regions")))
+    rows, failures = _judged(schema, file, "regions")
+    return Verdict("regions", rows, tuple(failures))
 
 
 def check_model(model: SqlModel, file: Path) -> Verdict:
@@ -226,8 +224,8 @@ def check_model(model: SqlModel, file: Path) -> Verdict:
         if model.id in VALUE_OR_REASON
         else [],
     )
-    frame = pl.read_parquet(file)
-    return Verdict(model.id, frame.height, tuple(_failures(schema, frame, model.id)))
+    rows, failures = _judged(schema, file, model.id)
+    return Verdict(model.id, rows, tuple(failures))
 
 
 def _at_least_one_row() -> list[Any]:
@@ -235,6 +233,21 @@ def _at_least_one_row() -> list[Any]:
     import polars as pl
 
     return [pa.Check(lambda data: data.lazyframe.select(pl.len() > 0), name="at least one row")]
+
+
+def _judged(schema: Any, file: Path, table: str) -> tuple[int, list[Failure]]:
+    """Return the rows of a file and what fails in it; memory does not grow with the file."""
+    import polars as pl
+    import pyarrow.parquet as pq
+
+    failures: dict[tuple[str, str], Failure] = {}
+    with pq.ParquetFile(file) as parquet:
+        batches = parquet.iter_batches(_ROWS_AT_ONCE) if parquet.metadata.num_rows else [None]
+        for batch in batches:
+            part = parquet.schema_arrow.empty_table() if batch is None else batch
+            for failure in _failures(schema, pl.DataFrame(part), table):
+                failures.setdefault((failure.column, failure.rule), failure)
+        return parquet.metadata.num_rows, list(failures.values())[:EXAMPLES]
 
 
 def _failures(schema: Any, frame: pl.DataFrame, table: str) -> list[Failure]:

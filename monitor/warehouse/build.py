@@ -10,7 +10,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from monitor.warehouse.sqlmodels import INPUT, SqlModel, SqlModelError
+from monitor.errors import writing
+from monitor.warehouse.sqlmodels import SqlModel, SqlModelError
 from monitor.warehouse.store import Stored, is_kept, keep, known_sha256
 
 if TYPE_CHECKING:
@@ -25,13 +26,17 @@ def parquet_of(tables: Path, table_id: str) -> Path:
     return tables / schema / f"{name}.parquet"
 
 
-def build(model: SqlModel, tables: Path, observations: Sequence[Path]) -> Stored:
+Files = Mapping[str, Sequence[Path]]
+"""Input table -> its files, of those that are more than one file: ``input.observations``."""
+
+
+def build(model: SqlModel, tables: Path, many: Files) -> Stored:
     """Run one model and keep its table.
 
     Args:
         model: the model; every table it reads must have been built before.
         tables: folder of the Parquet tables.
-        observations: the observation files of the CBS tables, read as ``input.observations``.
+        many: the input tables that are many files, each read as one.
 
     Returns:
         The Parquet file, ordered by the model's key.
@@ -42,7 +47,7 @@ def build(model: SqlModel, tables: Path, observations: Sequence[Path]) -> Stored
     """
     import duckdb
 
-    files = {name: _files(name, tables, observations) for name in model.upstream}
+    files = {name: _files(name, tables, many) for name in model.upstream}
 
     def write(out: Path) -> None:
         with duckdb.connect() as connection:
@@ -51,10 +56,11 @@ def build(model: SqlModel, tables: Path, observations: Sequence[Path]) -> Stored
             try:
                 _compare_columns(connection, model)
                 order = ", ".join(f'"{column}"' for column in model.key)
-                connection.execute(
-                    f"COPY (SELECT * FROM ({model.text}\n) ORDER BY {order}) "
-                    f"TO {quoted(out)} ({PARQUET})"
-                ).fetchall()
+                with writing(tables):
+                    connection.execute(
+                        f"COPY (SELECT * FROM ({model.text}\n) ORDER BY {order}) "
+                        f"TO {quoted(out)} ({PARQUET})"
+                    ).fetchall()
                 _check_key(connection, model, out)
             except duckdb.Error as error:
                 raise SqlModelError(f"{model.path}: {error}") from None
@@ -62,10 +68,10 @@ def build(model: SqlModel, tables: Path, observations: Sequence[Path]) -> Stored
     return keep(parquet_of(tables, model.id), _made_from(model, files), write)
 
 
-def is_built(model: SqlModel, tables: Path, observations: Sequence[Path]) -> bool:
+def is_built(model: SqlModel, tables: Path, many: Files) -> bool:
     """Tell whether a model's table was made from the SQL and the inputs as they are now."""
     try:
-        files = {name: _files(name, tables, observations) for name in model.upstream}
+        files = {name: _files(name, tables, many) for name in model.upstream}
     except SqlModelError:
         return False
     return is_kept(parquet_of(tables, model.id), _made_from(model, files))
@@ -95,24 +101,21 @@ def quoted(path: Path) -> str:
     return "'" + str(path).replace("'", "''") + "'"
 
 
-def input_schemas(
-    model: SqlModel, tables: Path, observations: Sequence[Path]
-) -> dict[str, dict[str, str]]:
+def input_schemas(model: SqlModel, tables: Path, many: Files) -> dict[str, dict[str, str]]:
     """Return columns and types, by table id, of every table that a model reads."""
     import duckdb
 
     with duckdb.connect() as connection:
         found: dict[str, dict[str, str]] = {}
         for name in model.upstream:
-            view(connection, name, _files(name, tables, observations))
+            view(connection, name, _files(name, tables, many))
             rows = connection.execute(f"DESCRIBE {name}").fetchall()
             found[name] = {row[0]: row[1] for row in rows}
     return found
 
 
-def _files(table_id: str, tables: Path, observations: Sequence[Path]) -> list[Path]:
-    paths = list(observations) if table_id == f"{INPUT}.observations" else []
-    paths = paths or [parquet_of(tables, table_id)]
+def _files(table_id: str, tables: Path, many: Files) -> list[Path]:
+    paths = list(many.get(table_id, ())) or [parquet_of(tables, table_id)]
     for path in paths:
         if not path.exists():
             raise SqlModelError(f"{table_id} was not built yet: materialise it first ({path}).")

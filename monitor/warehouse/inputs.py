@@ -7,6 +7,7 @@ Does not belong here: computing anything that SQL can compute.
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,16 +19,20 @@ from monitor.warehouse.sqlmodels import INPUT
 from monitor.warehouse.store import replace_bytes
 
 if TYPE_CHECKING:
+    from monitor.cbs.calendar import Expected
     from monitor.cbs.ingest import TableState
     from monitor.cbs.metadata import TableMeta
+    from monitor.cbs.revisions import Pair
+    from monitor.cbs.shape_history import ShapeChange
     from monitor.indicators.catalogue import Catalogue, Entry
+    from monitor.indicators.corrections import ResolvedCell
     from monitor.indicators.resolve import ResolvedTerm
     from monitor.regions.reference import Regions
 
+_SHAPE_TEXTS = ("modified", "kind", "subject", "before", "after", "meaning")
+
 KIND_ORDER = {"effect": 1, "use": 2, "means": 3, "context": 4}
 """An outcome table opens with effects."""
-
-_ABSENT = "Deze bron is een opname en bevat de tabel niet. Bij CBS kan de tabel wel bestaan."
 
 _TEXT, _INT, _SMALL, _TINY = "string", "int32", "int16", "int8"
 
@@ -74,6 +79,23 @@ SCHEMAS: dict[str, dict[str, str]] = {
         "retrieved_at": "timestamp",
         "modified": _TEXT,
         "partial": "bool",
+        "stale_since": "timestamp",
+        "next_publication": _TEXT,
+        "next_publication_from": "date",
+        "next_publication_until": "date",
+    },
+    "shape_changes": {
+        "table_id": _TEXT,
+        "change_no": _INT,
+        "retrieved_at": "timestamp",
+        "modified": _TEXT,
+        "kind": _TEXT,
+        "subject": _TEXT,
+        "before": _TEXT,
+        "after": _TEXT,
+        "meaning": _TEXT,
+        "indicators": _TEXT,
+        "quarantined": "bool",
     },
     "table_regions": {
         "table_id": _TEXT,
@@ -87,6 +109,36 @@ SCHEMAS: dict[str, dict[str, str]] = {
         "period_type": _TEXT,
         "year": _SMALL,
         "status": _TEXT,
+    },
+    "snapshot_pairs": {
+        "table_id": _TEXT,
+        "old_snapshot": _TEXT,
+        "new_snapshot": _TEXT,
+        "old_retrieved_at": "timestamp",
+        "new_retrieved_at": "timestamp",
+        "reason": _TEXT,
+        "detail": _TEXT,
+    },
+    "revisions": {
+        "table_id": _TEXT,
+        "topic": _TEXT,
+        "topic_title": _TEXT,
+        "region_code": _TEXT,
+        "region_level": _TEXT,
+        "period": _TEXT,
+        "members": _TEXT,
+        "old_value": "decimal",
+        "new_value": "decimal",
+        "old_status": _TEXT,
+        "new_status": _TEXT,
+        "old_mark": _TEXT,
+        "new_mark": _TEXT,
+        "class": _TEXT,
+        "new_period": "bool",
+        "old_snapshot": _TEXT,
+        "new_snapshot": _TEXT,
+        "old_retrieved_at": "timestamp",
+        "new_retrieved_at": "timestamp",
     },
     "regions": {"region_code": _TEXT, "region_level": _TEXT, "name": _TEXT},
     "region_years": {
@@ -169,6 +221,28 @@ SCHEMAS: dict[str, dict[str, str]] = {
         "party_id": _TEXT,
         "date": "date",
     },
+    "corrections": {
+        "correction_id": _TEXT,
+        "table_id": _TEXT,
+        "topic": _TEXT,
+        "topic_name": _TEXT,
+        "members": _TEXT,
+        "region_code": _TEXT,
+        "period": _TEXT,
+        "year": _SMALL,
+        "action": _TEXT,
+        "expect": "decimal",
+        "value": "decimal",
+        "applied": "bool",
+        "not_applied": _TEXT,
+        "status": _TEXT,
+        "reason": _TEXT,
+        "party_id": _TEXT,
+        "reported_on": "date",
+        "reported_to": _TEXT,
+        "url": _TEXT,
+        "file": _TEXT,
+    },
 }
 """Input table -> column -> type."""
 
@@ -192,6 +266,7 @@ def write_table(tables: Path, name: str, rows: Iterable[Mapping[str, Any]]) -> P
         "bool": pa.bool_(),
         "date": pa.date32(),
         "timestamp": pa.timestamp("us"),
+        "decimal": pa.decimal128(18, 6),
     }
     schema = pa.schema([(column, types[kind]) for column, kind in SCHEMAS[name].items()])
     out = parquet_of(tables, f"{INPUT}.{name}")
@@ -204,8 +279,13 @@ def write_table(tables: Path, name: str, rows: Iterable[Mapping[str, Any]]) -> P
     return out
 
 
-def write_definitions(tables: Path, catalogue: Catalogue, terms: Sequence[ResolvedTerm]) -> None:
-    """Write the definitions and their resolved terms as input tables."""
+def write_definitions(
+    tables: Path,
+    catalogue: Catalogue,
+    terms: Sequence[ResolvedTerm],
+    corrections: Sequence[ResolvedCell] = (),
+) -> None:
+    """Write the definitions, their resolved terms and the corrections as input tables."""
     entries = sorted(catalogue.indicators.items())
     numbers = {key: number for number, (key, _) in enumerate(entries)}
     models = [(numbers[key], entry.model) for key, entry in entries]
@@ -316,6 +396,7 @@ def write_definitions(tables: Path, catalogue: Catalogue, terms: Sequence[Resolv
             for a in m.approvals
         ),
     )
+    write_table(tables, "corrections", (_correction(catalogue, cell) for cell in corrections))
 
 
 def write_sources(
@@ -324,8 +405,9 @@ def write_sources(
     states: Mapping[str, TableState],
     metas: Mapping[str, TableMeta],
     regions: Regions,
+    pairs: Sequence[Pair],
 ) -> None:
-    """Write what CBS's tables list (regions, periods) and how each table stands.
+    """Write what CBS's tables list (regions, periods), how each table stands, and its snapshots.
 
     Args:
         tables: folder of the Parquet tables.
@@ -333,6 +415,8 @@ def write_sources(
         states: state by table id, of every table the definitions need.
         metas: metadata by table id, of every table that has a good snapshot.
         regions: the regions that those tables name.
+        pairs: snapshots that follow each other. The cells that changed stand in files of their own;
+            the table of them that is written here has none, for when there are no such files.
     """
     series = {
         table.table: entry.model
@@ -350,7 +434,7 @@ def write_sources(
                 "license": "CC BY 4.0",
                 "page": page_of(table_id, series[table_id].host),
                 "state": "good" if state.state in {"new", "unchanged"} else state.state,
-                "reason": _ABSENT if state.state == "absent" else state.reason,
+                "reason": state.reason,
                 "detail": None if state.state == "absent" else state.detail,
                 "snapshot": state.snapshot.id if state.snapshot else None,
                 "retrieved_at": (
@@ -358,6 +442,10 @@ def write_sources(
                 ),
                 "modified": metas[table_id].modified if table_id in metas else None,
                 "partial": state.snapshot is not None and state.snapshot.selection.partial,
+                "stale_since": (
+                    state.stale_since.replace(tzinfo=None) if state.stale_since else None
+                ),
+                **_next_publication(state.about.expected),
             }
             for table_id, state in sorted(states.items())
         ),
@@ -366,6 +454,52 @@ def write_sources(
     write_table(tables, "table_periods", regions.periods_by_table)
     write_table(tables, "regions", regions.regions)
     write_table(tables, "region_years", regions.years)
+    write_table(
+        tables,
+        "snapshot_pairs",
+        (
+            {
+                "table_id": pair.table_id,
+                "old_snapshot": pair.old,
+                "new_snapshot": pair.new,
+                "old_retrieved_at": pair.old_retrieved_at.replace(tzinfo=None),
+                "new_retrieved_at": pair.new_retrieved_at.replace(tzinfo=None),
+                "reason": pair.reason,
+                "detail": pair.detail,
+            }
+            for pair in pairs
+        ),
+    )
+    write_table(tables, "revisions", ())
+
+
+def _next_publication(expected: Expected | None) -> dict[str, Any]:
+    return {
+        "next_publication": expected.text if expected else None,
+        "next_publication_from": expected.first if expected else None,
+        "next_publication_until": expected.last if expected else None,
+    }
+
+
+def write_shape_changes(tables: Path, changes: Mapping[str, Sequence[ShapeChange]]) -> None:
+    """Write what changed in the shape of each table, by table id."""
+    write_table(
+        tables,
+        "shape_changes",
+        (
+            {
+                "table_id": table_id,
+                "change_no": number,
+                **{k: getattr(change, k) for k in _SHAPE_TEXTS},
+                "retrieved_at": change.retrieved_at
+                and dt.datetime.fromisoformat(change.retrieved_at).replace(tzinfo=None),
+                "indicators": _joined(change.indicators),
+                "quarantined": change.quarantined,
+            }
+            for table_id, found in sorted(changes.items())
+            for number, change in enumerate(found, start=1)
+        ),
+    )
 
 
 def _measure(catalogue: Catalogue, number: int, model: Indicator) -> dict[str, Any]:
@@ -430,6 +564,35 @@ def _indicator(catalogue: Catalogue, entry: Entry[Indicator]) -> dict[str, Any]:
     }
 
 
+def _correction(catalogue: Catalogue, resolved: ResolvedCell) -> dict[str, Any]:
+    model, report = resolved.correction, resolved.correction.reported
+    table_id, topic, members, region_code, period = resolved.key
+    return {
+        "correction_id": model.id,
+        "table_id": table_id,
+        "topic": topic,
+        "topic_name": _topic(model.topic),
+        "members": members,
+        "region_code": region_code,
+        "period": period,
+        "year": resolved.year,
+        "action": model.action,
+        "expect": resolved.cell.expected,
+        "value": resolved.cell.replacement,
+        "applied": resolved.not_applied is None,
+        "not_applied": resolved.not_applied,
+        "status": model.status,
+        "reason": model.reason,
+        "party_id": report.by if report else None,
+        "reported_on": report.date if report else None,
+        "reported_to": report.to if report else None,
+        "url": report.url if report else None,
+        "file": catalogue.corrections[model.id]
+        .document.path.relative_to(catalogue.folder)
+        .as_posix(),
+    }
+
+
 def formula(catalogue: Catalogue, model: Indicator) -> str:
     """Return in Dutch words how an indicator is computed."""
     measure = model.measure
@@ -459,9 +622,12 @@ def _sum(terms: Sequence[Term]) -> str:
 
 
 def _name(term: Term) -> str:
-    topic = term.topic if isinstance(term.topic, str) else " > ".join(term.topic)
     members = ", ".join(f"{k} {v}" for k, v in sorted(term.members.items()))
-    return f"{topic} uit {term.from_}" + (f" ({members})" if members else "")
+    return f"{_topic(term.topic)} uit {term.from_}" + (f" ({members})" if members else "")
+
+
+def _topic(name: str | tuple[str, ...]) -> str:
+    return name if isinstance(name, str) else " > ".join(name)
 
 
 def _joined(values: Sequence[str]) -> str | None:

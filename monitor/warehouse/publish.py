@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import duckdb
 
     from monitor.indicators.models import Theme
+    from monitor.settings import AsOf
 
 STORAGE = "v1.2.0"
 """Storage version of the file: DuckDB 1.2 and later read it."""
@@ -63,6 +64,7 @@ def publish(
     *,
     synthetic: bool,
     now: dt.datetime,
+    as_of: AsOf | None = None,
     version: str,
 ) -> Publication:
     """Build the published file and put it in the place of the old one.
@@ -74,6 +76,7 @@ def publish(
         themes: each gets a table ``outcomes.<theme>``, with underscores.
         synthetic: the figures are generated: the file says so.
         now: time of publication, UTC.
+        as_of: the figures are those that were known then: the file says so.
         version: version of the monitor.
 
     Raises:
@@ -90,8 +93,9 @@ def publish(
             connection.execute("USE fresh")
             for schema in SCHEMAS:
                 connection.execute(f"CREATE SCHEMA {schema}")
-            _read_me(connection, synthetic=synthetic, now=now, version=version)
+            _read_me(connection, synthetic=synthetic, now=now, as_of=as_of, version=version)
             mark = "VOORBEELDDATA (SYNTHETISCH). " if synthetic else ""
+            mark += f"Stand van {as_of.words}, niet de nieuwste. " if as_of else ""
             for model in models:
                 if model.id == FIGURES:
                     for theme in themes:
@@ -145,7 +149,12 @@ def _table(
 
 
 def _read_me(
-    connection: duckdb.DuckDBPyConnection, *, synthetic: bool, now: dt.datetime, version: str
+    connection: duckdb.DuckDBPyConnection,
+    *,
+    synthetic: bool,
+    now: dt.datetime,
+    as_of: AsOf | None,
+    version: str,
 ) -> None:
     kind = (
         "VOORBEELDDATA (SYNTHETISCH): verzonnen cijfers om de monitor mee te proberen. "
@@ -176,6 +185,13 @@ def _read_me(
             "Rijk en gemeenten samen. In governance.definitions staat per indicator wie.",
         ),
     ]
+    if as_of:
+        old = (
+            f"LET OP: dit is niet de nieuwste stand. Dit zijn de cijfers zoals de monitor ze kende "
+            f"op {as_of.words}, met de definities van nu. De nieuwste staan in het bestand zonder "
+            "'stand' in de naam."
+        )
+        rows.insert(1, ("Stand", old))
     rows += [(f"Schema {schema}", comment) for schema, comment in SCHEMAS.items()]
     connection.execute("CREATE TABLE main.lees_mij (onderwerp VARCHAR, tekst VARCHAR)")
     connection.executemany("INSERT INTO main.lees_mij VALUES (?, ?)", rows)

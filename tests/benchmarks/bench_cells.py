@@ -173,7 +173,7 @@ def ours(recording: Path, meta: TableMeta, catalogue: Catalogue, folder: Path) -
     }])  # fmt: skip
     models = {model.id: model for model in load_models(REPOSITORY / "dbt_like_sql")}
     for name in ("staging.topics", "staging.listed", "core.cells"):
-        build(models[name], tables, [observations])
+        build(models[name], tables, {"input.observations": [observations]})
 
 
 def bare(recording: Path, catalogue: Catalogue, folder: Path) -> None:

@@ -7,9 +7,12 @@ import shutil
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from monitor.cbs.archive import Archive, ArchiveError, Asked, Selection
 from monitor.errors import TableError
@@ -84,6 +87,18 @@ def test_snapshots_come_in_the_order_of_their_commits_whatever_the_clock_does(tm
     assert [snapshot.identity for snapshot in archive.snapshots(TABLE)] == contents
 
 
+def test_what_was_known_at_a_moment_is_found_again(tmp_path):
+    archive = Archive(tmp_path)
+    days = [
+        store(archive, digit * 64, MOMENT + timedelta(day))
+        for digit, day in zip("abc", (0, 2, 4), strict=True)
+    ]
+    assert archive.as_of(TABLE, MOMENT - timedelta(seconds=1)) is None
+    assert archive.as_of(TABLE, MOMENT) == days[0]
+    assert archive.as_of(TABLE, MOMENT + timedelta(3)) == days[1]
+    assert archive.as_of(TABLE, MOMENT + timedelta(30)) == days[2]
+
+
 def test_a_snapshot_that_a_person_removed_leaves_the_order_as_it_was(tmp_path):
     archive = Archive(tmp_path)
     first, _ = (store(archive, digit * 64) for digit in "fa")
@@ -102,28 +117,159 @@ def test_nothing_is_visible_before_the_commit_or_without_one(tmp_path):
     assert list((tmp_path / TABLE).iterdir()) == []
 
 
-def test_a_killed_writer_leaves_nothing_visible_and_is_cleaned_up_by_the_next(tmp_path):
+ADDRESSES = [f"https://cbs/{number}" for number in range(4)]
+PAGES = [gzip.compress(b'{"value":[%d]}' % number, mtime=0) for number in range(4)]
+
+
+def fetch(writer, pages, key="Modified 2024", title="Nederland"):
+    """Describe the table, and take some pages: those that were had are not asked."""
+    writer.entity("RegioS", [{"Key": "NL01  ", "Title": title}])
+    writer.resume(key)
+    asked = []
+    for address, page in zip(ADDRESSES[:pages], PAGES, strict=False):
+        had = writer.had(address)
+        assert had in (None, page)
+        if had is None:
+            asked.append(ADDRESSES.index(address))
+        writer.page(page, 1, address)
+    return asked
+
+
+def interrupted(archive, pages, **answer):
+    """Fetch some pages, and then no more; returns which ones were asked."""
+    with suppress(ConnectionError), archive.writer(TABLE) as writer:
+        asked = fetch(writer, pages, **answer)
+        raise ConnectionError
+    return asked
+
+
+def completed(archive, **answer):
+    """Fetch all pages and commit them; returns which ones were asked."""
+    with archive.writer(TABLE) as writer:
+        asked = fetch(writer, 4, **answer)
+        snapshot = writer.commit("a" * 64, MOMENT, None, Selection())
+    assert list(snapshot.pages()) == [gzip.decompress(page) for page in PAGES]
+    names = {
+        page["file"]
+        for page in json.loads((snapshot.folder / "manifest.json").read_text())["pages"]
+    }
+    assert {path.name for path in snapshot.folder.iterdir()} == names | {"manifest.json"}
+    assert [path.name[0] for path in (snapshot.folder.parent).iterdir()] == ["2"]
+    return asked
+
+
+def test_an_interrupted_fetch_goes_on_where_it_stopped(tmp_path):
+    archive = Archive(tmp_path)
+    assert interrupted(archive, 2) == [0, 1]
+    assert archive.snapshots(TABLE) == []
+    assert interrupted(archive, 1) == []
+    assert interrupted(archive, 3) == [2]
+    assert completed(archive) == [3]
+
+
+@pytest.mark.parametrize("other", [{"key": "Modified 2025"}, {"title": "Nederland (land)"}])
+def test_what_is_left_of_another_answer_is_not_used(tmp_path, other):
+    archive = Archive(tmp_path)
+    interrupted(archive, 3)
+    assert completed(archive, **other) == [0, 1, 2, 3]
+
+
+def test_a_fetch_that_fails_before_it_knows_what_it_asks_keeps_what_is_left(tmp_path):
+    archive = Archive(tmp_path)
+    interrupted(archive, 3)
+    with suppress(ConnectionError), archive.writer(TABLE) as writer:
+        writer.entity("RegioS", [])
+        raise ConnectionError
+    assert completed(archive) == [3]
+
+
+def test_a_fetch_that_takes_another_way_than_the_interrupted_one_is_whole(tmp_path):
+    archive = Archive(tmp_path)
+    interrupted(archive, 3)
+    with suppress(ConnectionError), archive.writer(TABLE) as writer:
+        writer.entity("RegioS", [{"Key": "NL01  ", "Title": "Nederland"}])
+        writer.resume("Modified 2024")
+        assert writer.had(ADDRESSES[1]) == PAGES[1]
+        writer.page(PAGES[1], 1, ADDRESSES[1])
+        assert writer.had(ADDRESSES[0]) is None
+        raise ConnectionError
+    assert completed(archive) == [0, 1, 2, 3]
+
+
+def test_pages_without_an_address_are_not_resumed(tmp_path):
+    archive = Archive(tmp_path)
+    with suppress(ConnectionError), archive.writer(TABLE) as writer:
+        writer.resume("key")
+        writer.page(PAGE, 1)
+        raise ConnectionError
+    assert completed(archive) == [0, 1, 2, 3]
+
+
+def test_what_is_discarded_is_gone(tmp_path):
+    archive = Archive(tmp_path)
+    with archive.writer(TABLE) as writer:
+        fetch(writer, 2)
+        writer.discard()
+    assert list((tmp_path / TABLE).iterdir()) == []
+
+
+@given(damage=st.data(), torn=st.booleans())
+def test_whatever_is_damaged_of_an_interrupted_fetch_the_next_is_whole(
+    tmp_path_factory, damage, torn
+):
+    folder = tmp_path_factory.mktemp("archive")
+    archive = Archive(folder)
+    interrupted(archive, 3)
+    names = ["pages.ndjson", "snapshot/UntypedDataSet.1.json.gz", "snapshot/RegioS.0.json.gz"]
+    file = folder / TABLE / ".fetching" / damage.draw(st.sampled_from(names))
+    content = file.read_bytes()
+    place = damage.draw(st.integers(0, len(content) - 1))
+    if torn:
+        file.write_bytes(content[:place])
+    else:
+        other = damage.draw(st.integers(0, 255))
+        file.write_bytes(content[:place] + bytes([other]) + content[place + 1 :])
+    completed(archive)
+    shutil.rmtree(folder)
+
+
+@pytest.mark.parametrize("line", ["[]", "{}", '{"address": []}', "1", '"x"', ""])
+def test_a_journal_is_believed_up_to_the_first_line_that_is_none(tmp_path, line):
+    archive = Archive(tmp_path)
+    interrupted(archive, 3)
+    journal = tmp_path / TABLE / ".fetching" / "pages.ndjson"
+    lines = journal.read_text().splitlines(keepends=True)
+    journal.write_text("".join([*lines[:2], line + "\n", *lines[3:]]))
+    assert completed(archive) == [1, 2, 3]
+
+
+def test_a_killed_writer_is_resumed_and_a_second_one_beside_it_starts_anew(tmp_path):
     program = f"""
-import sys, time
+import time
 from pathlib import Path
 from monitor.cbs.archive import Archive
 with Archive(Path({str(tmp_path)!r})).writer({TABLE!r}) as writer:
-    writer.page(b"half a page", 1)
+    writer.entity("RegioS", [{{"Key": "NL01  ", "Title": "Nederland"}}])
+    writer.resume("Modified 2024")
+    writer.page({PAGES[0]!r}, 1, {ADDRESSES[0]!r})
+    (writer.scratch / "recording").touch()
     print("writing", flush=True)
     time.sleep(60)
 """
     archive = Archive(tmp_path)
     with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE) as process:
         assert process.stdout.readline() == b"writing\n"
-        # Alive, it is left alone.
-        store(archive)
-        assert len(list((tmp_path / TABLE).glob(".writing-*"))) == 1
+        with archive.writer(TABLE) as second:
+            assert fetch(second, 2) == [0, 1]
+            assert len(list((tmp_path / TABLE).glob(".writing-*"))) == 1
+        # What is not committed of the second one goes, and the first one is left alone.
+        assert [path.name for path in (tmp_path / TABLE).iterdir()] == [".fetching"]
         os.kill(process.pid, signal.SIGKILL)
-    assert [snapshot.identity for snapshot in archive.snapshots(TABLE)] == ["a" * 64]
-    assert len(list((tmp_path / TABLE).glob(".writing-*"))) == 1
-    with archive.writer(TABLE):
-        assert len(list((tmp_path / TABLE).glob(".writing-*"))) == 1
-    assert list((tmp_path / TABLE).glob(".writing-*")) == []
+    assert archive.snapshots(TABLE) == []
+    (tmp_path / TABLE / ".writing-of-a-dead-process").mkdir()
+    with archive.writer(TABLE) as writer:
+        assert [path.name for path in writer.scratch.iterdir() if path.name == "recording"] == []
+    assert completed(archive) == [1, 2, 3]
 
 
 def test_a_commit_killed_at_any_step_leaves_a_whole_snapshot_or_none(tmp_path):
@@ -140,7 +286,7 @@ def dies(function):
         steps -= 1
         return function(*arguments, **named)
     return wrapped
-room._flush = dies(room._flush)
+room.flush = dies(room.flush)
 Path.rename = dies(Path.rename)
 Path.write_text = dies(Path.write_text)
 Path.write_bytes = dies(Path.write_bytes)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import errno
+import os
 import shutil
 from datetime import timedelta
 
@@ -7,11 +9,12 @@ import duckdb
 import pytest
 
 from monitor.cbs.archive import Archive
-from monitor.cbs.client import Service
-from monitor.cbs.ingest import refresh
+from monitor.cbs.client import Service, Unreachable
+from monitor.cbs.ingest import derived, refresh
 from monitor.cbs.replay import Fault, Replay
+from monitor.cbs.shape import SHORT, Needed, Use, fingerprint
 from monitor.cbs.sources import CbsService, Recordings, TableRequest
-from monitor.errors import TableError
+from monitor.errors import DiskError, TableError
 
 TABLE = "99999NED"
 
@@ -178,20 +181,67 @@ def record_fewer_topics(record, entities):
     return write
 
 
+def needed(topic, *accepted):
+    return Needed((Use("een-indicator", topic, (topic,)),), frozenset(accepted))
+
+
 def test_a_needed_topic_that_vanished_is_told_before_rows_are_fetched(
     asked, record, record_fewer_topics
 ):
     good = asked(record())
     down = [Fault("DataSet", "status", times=None)]
-    state = asked(record_fewer_topics(), needed={"MetJeugdzorg"}, faults=down)
+    state = asked(record_fewer_topics(), needed=needed("MetJeugdzorg"), faults=down)
     assert state.state == "quarantined"
-    assert "vanished: MetJeugdzorg" in state.detail
+    assert "topic_vanished 'Met jeugdzorg'" in state.detail
+    assert "geen nieuwe cijfers maken voor 1 indicator: een-indicator." in state.reason
     assert state.snapshot == good.snapshot
 
 
 def test_a_topic_that_nobody_needs_may_vanish(asked, record, record_fewer_topics):
     asked(record())
-    assert asked(record_fewer_topics(), needed={"Jongeren"}).state == "new"
+    assert asked(record_fewer_topics(), needed=needed("Jongeren")).state == "new"
+
+
+def with_unit(entities, unit):
+    properties = [dict(row) for row in entities["DataProperties"]]
+    properties[3]["Unit"] = unit
+    return properties
+
+
+def test_a_shape_by_which_figures_could_be_wrong_waits_until_it_is_accepted(
+    asked, record, entities, tmp_path
+):
+    archive = Archive(tmp_path / "workspace" / "archive")
+    good = asked(record())
+    assert good.snapshot.shape == fingerprint(good.snapshot.meta())
+    folder = record(TableInfos=later(), DataProperties=with_unit(entities, "aantal"))
+    refused = asked(folder, needed=needed("MetJeugdzorg"))
+    assert (refused.state, refused.snapshot) == ("quarantined", good.snapshot)
+    assert refused.reason.startswith('De eenheid van "Met jeugdzorg" is veranderd van "%"')
+    # what CBS answered is at hand
+    shape = fingerprint(archive.refused(TABLE))[:SHORT]
+    assert f'shape: "{shape}"' in refused.reason
+    assert asked(folder, needed=needed("MetJeugdzorg", "0" * SHORT)).state == "quarantined"
+    taken = asked(folder, needed=needed("MetJeugdzorg", shape))
+    assert taken.state == "new"
+    assert taken.snapshot.shape.startswith(shape)
+    # what was accepted stays accepted, and needs no mention any more
+    assert asked(folder, needed=needed("MetJeugdzorg")).state == "unchanged"
+
+
+def test_that_cbs_stops_a_table_is_kept_though_its_content_is_the_same(
+    asked, record, now, tmp_path
+):
+    archive = Archive(tmp_path / "workspace" / "archive")
+    good = asked(record())
+    assert archive.described(good.snapshot, now) is None
+    stopped = [
+        later("2024-10-31T02:00:00")[0] | {"MetaDataModified": "2025", "Status": "Vervallen"}
+    ]
+    state = asked(record(TableInfos=stopped), at=now + timedelta(1))
+    assert (state.state, state.snapshot) == ("unchanged", good.snapshot)
+    assert archive.described(good.snapshot, now) is None  # not known yet on that day
+    assert archive.described(good.snapshot, now + timedelta(1)) == stopped[0]
 
 
 @pytest.mark.parametrize("select", [{}, {"RegioS": ("GM0014",)}])
@@ -329,3 +379,150 @@ def test_a_path_and_http_give_the_same_for_every_recording(
                 assert by_path.snapshot.selection == by_http.snapshot.selection
                 assert by_path.recording.read_bytes() == by_http.recording.read_bytes()
                 assert by_path.observations.read_bytes() == by_http.observations.read_bytes()
+
+
+class Paged(Recordings):
+    """Recordings of which each page has an address, as a service's; counts the pages it gives.
+
+    ``down_after`` pages it is out of reach; ``happens`` then what a test wants.
+    """
+
+    def __init__(self, folder, *, down_after=None, happens=lambda: None, **options):
+        super().__init__(folder, **options)
+        self.given = 0
+        self._down_after = down_after
+        self._happens = happens
+
+    def fetch(self, request, into):
+        outer = self
+
+        class Addressed:
+            describe, parse = into.describe, into.parse
+
+            def take(self, packed, rows, address=None):
+                self.pages = getattr(self, "pages", -1) + 1
+                address = f"page {self.pages}"
+                if (had := into.had(address)) is None:
+                    if outer.given == outer._down_after:
+                        raise Unreachable(TABLE, "down")
+                    outer.given += 1
+                into.take(had or packed, rows, address)
+                outer._happens()
+
+        return super().fetch(request, Addressed())
+
+
+def test_after_an_outage_a_fetch_goes_on_where_it_stopped(asked, record_many):
+    folder = record_many()
+    down, up = Paged(folder, down_after=2), Paged(folder)
+    state = asked(None, source=down)
+    assert (state.state, state.modified) == ("quarantined", None)
+    assert asked(None, source=up).state == "new"
+    assert (down.given, up.given) == (2, 1)
+
+
+def test_an_outage_at_the_last_word_costs_no_page_again(asked, record_many, monkeypatch):
+    source = Paged(record_many())
+
+    def out():
+        monkeypatch.setattr(source, "ask", fails)
+
+    def fails(_):
+        raise Unreachable(TABLE, "down")
+
+    source._happens = out
+    assert asked(None, source=source).state == "quarantined"
+    monkeypatch.undo()
+    source._happens = lambda: None
+    assert asked(None, source=source).state == "new"
+    assert source.given == 3
+
+
+def test_a_table_that_changes_while_it_is_fetched_is_asked_again_whole(asked, record_many, record):
+    source = Paged(record_many(), happens=lambda: record(TableInfos=later()))
+    state = asked(None, source=source)
+    assert (state.state, state.modified, state.snapshot) == ("quarantined", None, None)
+    assert "CBS wijzigde de tabel" in state.reason
+    assert source.given == 3
+
+
+def test_the_next_run_takes_in_what_changed_meanwhile(asked, record, rows):
+    folder = record()
+
+    def changes():
+        rows[0]["Jongeren_1"] = "  421111"
+        record(TableInfos=later(), UntypedDataSet=rows)
+
+    assert asked(None, source=Paged(folder, happens=changes)).state == "quarantined"
+    again = Paged(folder)
+    state = asked(None, source=again)
+    assert (state.state, again.given) == ("new", 1)
+    assert ("NL01", "2022JJ00", "Jongeren_1", 421111.0, None, "definitive") in observed(state)
+
+
+def stating(rows):
+    return [{"Identifier": TABLE, "Title": "x", "Modified": "2025", "RecordCount": rows}]
+
+
+@pytest.mark.parametrize(("stated", "state"), [(3, "quarantined"), (4, "new"), (5, "quarantined")])
+def test_the_number_of_rows_is_the_one_that_the_table_states(asked, record, stated, state):
+    got = asked(record(TableInfos=stating(stated)))
+    assert got.state == state
+    if state != "new":
+        assert "aantal rijen" in got.reason
+        assert f"4 rows came in, and the table states {stated}" in got.detail
+        # The next run does not take the source's word for it.
+        assert got.modified is None
+        assert asked(record(TableInfos=stating(4))).state == "new"
+
+
+def test_of_a_selection_any_number_of_rows_will_do(asked, record):
+    assert asked(record(TableInfos=stating(4)), select={"RegioS": ("NL01",)}).state == "new"
+
+
+def test_an_older_snapshot_can_be_read_beside_the_newest(asked, record, rows, tmp_path, area_codes):
+    old = asked(record())
+    before = [old.recording.read_bytes(), old.observations.read_bytes()]
+    rows[0]["Jongeren_1"] = "  421111"
+    new = asked(record(UntypedDataSet=rows, TableInfos=later()))
+    assert not old.observations.exists()
+    made = derived(old.snapshot, TableRequest(TABLE), tmp_path / "workspace", area_codes)
+    assert [path.read_bytes() for path in made] == before
+    assert new.observations.exists()
+    assert {path.name for path in (tmp_path / "workspace").iterdir()} == {
+        "archive",
+        "observations",
+        "recordings",
+    }
+
+
+def test_a_damaged_page_is_told_where_a_snapshot_is_read_again(asked, record):
+    good = asked(record())
+    shutil.rmtree(good.observations.parent)
+    (good.snapshot.folder / "UntypedDataSet.0.json.gz").write_bytes(b"half")
+    state = asked(record())
+    assert (state.state, state.observations) == ("quarantined", None)
+    assert "not the bytes that were archived" in state.detail
+
+
+@pytest.mark.parametrize(
+    ("code", "what"),
+    [("ENOSPC", "Make room"), ("EDQUOT", "Make room"), ("EROFS", "Give this user the right")],
+)
+def test_a_folder_that_can_not_be_written_stops_the_run_and_says_so(
+    asked, record, monkeypatch, tmp_path, code, what
+):
+    good = asked(record())
+    number = getattr(errno, code)
+
+    def full(*_):
+        raise OSError(number, os.strerror(number))
+
+    folder = record(TableInfos=later())
+    with monkeypatch.context() as patch:
+        patch.setattr("pathlib.Path.write_bytes", full)
+        with pytest.raises(DiskError, match=what) as told:
+            asked(folder)
+    assert str(tmp_path / "workspace") in str(told.value)
+    assert told.value.exit_code == 1
+    assert asked(record()).snapshot == good.snapshot

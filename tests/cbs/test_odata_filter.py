@@ -162,3 +162,22 @@ def test_any_filter_says_of_a_row_what_python_says(said: Said) -> None:
 def test_any_text_is_a_filter_or_a_filter_error(text: str) -> None:
     with suppress(FilterError):
         parse_filter(text, ROW)(ROW)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Perioden in ('2019JJ00','2020JJ00')",
+        "Aantal_1 in (12) and not (Leeg_3 in (1))",
+        "contains(Perioden,'JJ')",
+    ],
+)
+def test_v4_has_words_that_v3_does_not_know(text: str) -> None:
+    assert parse_filter(text, ROW, version=4)(ROW)
+    with pytest.raises(FilterError):
+        holds(text)
+
+
+def test_v4_does_not_know_substringof() -> None:
+    with pytest.raises(FilterError):
+        parse_filter("substringof('JJ',Perioden)", ROW, version=4)

@@ -3,19 +3,24 @@ from __future__ import annotations
 import gzip
 import json
 import socket
+import time
+from contextlib import ExitStack
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import cbsodata
 import pytest
 import requests
 
-from monitor.cbs.replay import PAGE_ROWS, Fault, Replay
+from monitor.cbs.faults import Fault, parse_faults
+from monitor.cbs.library import PAGE_ROWS, PAGE_ROWS_4
+from monitor.cbs.replay import Replay
 from monitor.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 SHARED = Path(__file__).parents[3] / "shared" / "cbs"
 
@@ -180,13 +185,15 @@ def large(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def pages(replay: Replay, path: str, **params: str) -> list[list[int]]:
+def pages(
+    replay: Replay, path: str, *, key: str = "ID", link: str = "odata.nextLink", **params: str
+) -> list[list[int]]:
     answer = get(replay, path, **params).json()
-    found = [[row["ID"] for row in answer["value"]]]
-    while link := answer.get("odata.nextLink"):
-        assert link.startswith(replay.url)
-        answer = requests.get(link, timeout=10).json()
-        found.append([row["ID"] for row in answer["value"]])
+    found = [[row[key] for row in answer["value"]]]
+    while following := answer.get(link):
+        assert following.startswith(replay.url)
+        answer = requests.get(following, timeout=10).json()
+        found.append([row[key] for row in answer["value"]])
     return found
 
 
@@ -235,6 +242,28 @@ def test_the_api_gives_all_in_one_piece_and_refuses_more_than_a_page(large: Path
         assert str(PAGE_ROWS) in error(get(replay, path))
         assert pages(replay, path, top=str(PAGE_ROWS)) == [list(range(PAGE_ROWS))]
         assert pages(replay, path, filter="ID eq 20001") == [[20001]]
+
+
+def test_pages_can_have_another_number_of_rows(large: Path) -> None:
+    with Replay(large, page_rows=7000) as replay:
+        found = pages(replay, "/ODataFeed/odata/3/TypedDataSet", skip="5")
+        assert [page[0] for page in found] == [5, 7005, 14005]
+        assert list(chain(*found)) == list(range(5, 2 * PAGE_ROWS + 5))
+        assert str(PAGE_ROWS) in error(get(replay, "/ODataApi/odata/3/TypedDataSet"))
+    with pytest.raises(UsageError, match="at least one row"):
+        Replay(large, page_rows=0)
+
+
+def test_a_page_is_there_before_what_follows_it_is_read(tmp_path: Path) -> None:
+    rows = [json.dumps({"ID": i, "Lang": f"{i:0999}"}) for i in range(PAGE_ROWS)]
+    record(tmp_path, "6", TypedDataSet=f"[{','.join(rows)}, broken")
+    with Replay(tmp_path, page_rows=1000) as replay:
+        path = "/ODataFeed/odata/6/TypedDataSet"
+        assert get(replay, path).status_code == 200
+        for _ in range(2):  # The failure is kept: what was read is not the whole table.
+            answer = get(replay, path, skip=str(PAGE_ROWS - 1))
+            assert answer.status_code == 500
+            assert "6/TypedDataSet.json.gz is damaged" in error(answer)
 
 
 # Queries and errors.
@@ -296,7 +325,7 @@ def test_a_recording_that_appears_or_changes_is_served_as_it_is_then(folder: Pat
         assert len(values(replay, "/ODataFeed/odata/4/RegioS")) == 2
 
 
-@pytest.mark.parametrize("text", ['{"value": []}', '[{"Key": "a"},', "[1]", ""])
+@pytest.mark.parametrize("text", ['{"rows": []}', '[{"Key": "a"},', "[1]", ""])
 def test_a_damaged_recording_is_a_500_that_names_the_file(folder: Path, text: str) -> None:
     record(folder, "5", RegioS=text)
     with Replay(folder) as replay:
@@ -367,6 +396,299 @@ def test_a_fault_can_be_meant_for_one_page_and_come_after_a_delay(large: Path) -
         assert [get(replay, path, skip="10000").status_code for _ in range(2)] == [429, 200]
 
 
+@pytest.fixture
+def three(folder: Path) -> Iterator[Callable[..., Replay]]:
+    """Serve the three rows of the table, one a page, with faults."""
+    with ExitStack() as stack:
+        yield lambda text: stack.enter_context(
+            Replay(folder, faults=parse_faults(text), page_rows=1)
+        )
+
+
+ROWS = f"{FEED}/UntypedDataSet"
+
+
+def test_a_stalled_request_is_never_answered(folder: Path) -> None:
+    with Replay(folder, faults=[Fault("RegioS", "stall")]) as replay:
+        with pytest.raises(requests.exceptions.ReadTimeout):
+            requests.get(f"{replay.url}{FEED}/RegioS", timeout=0.2)
+        assert values(replay, f"{FEED}/RegioS") == TABLE["RegioS"]
+
+
+def test_a_stalled_request_ends_with_the_server(folder: Path) -> None:
+    replay = Replay(folder, faults=[Fault("RegioS", "stall")])
+    with socket.create_connection(("127.0.0.1", int(replay.url.rpartition(":")[2]))) as client:
+        client.settimeout(10)
+        with replay:
+            client.sendall(f"GET {FEED}/RegioS HTTP/1.1\r\nHost: here\r\n\r\n".encode())
+            while not replay.targets:
+                time.sleep(0.01)
+        assert client.recv(1) == b""
+
+
+def test_a_repeated_page_is_the_one_before_it(three: Callable[..., Replay]) -> None:
+    replay = three("repeatx1")
+    second = get(replay, ROWS).json()["odata.nextLink"]
+    repeated = requests.get(second, timeout=10).json()
+    assert [row["ID"] for row in repeated["value"]] == [0]
+    assert repeated["odata.nextLink"] == second
+    assert [row["ID"] for row in requests.get(second, timeout=10).json()["value"]] == [1]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected", "moved"),
+    [
+        ("rows_change", [[0], [2], []], True),
+        ("rows_change=doubled", [[0], [0], [1]], True),
+        ("rows_change_silent", [[0], [2], []], False),
+        ("rows_change_silent=doubled@skip=2", [[0], [1], [1]], False),
+    ],
+)
+def test_rows_can_change_between_two_pages(
+    three: Callable[..., Replay], text: str, expected: list[list[int]], moved: bool
+) -> None:
+    replay = three(text)
+
+    def modified() -> list[str]:
+        return [
+            values(replay, path)[0]["Modified"]
+            for path in (f"{FEED}/TableInfos", "/ODataCatalog/Tables")
+        ]
+
+    before = modified()
+    assert pages(replay, ROWS) == expected
+    after = modified()
+    assert before == ["2026-01-02T02:00:00"] * 2
+    assert after == (["2026-01-02T02:02:00"] * 2 if moved else before)
+
+
+def test_a_table_can_state_a_wrong_number_of_rows(three: Callable[..., Replay]) -> None:
+    replay = three("row_count@00001NED")
+    assert values(replay, f"{FEED}/TableInfos") == [{**TABLE["TableInfos"][0], "RecordCount": 2}]
+
+
+def test_every_recoverable_fault_at_once_is_overcome_by_asking_again(
+    three: Callable[..., Replay],
+) -> None:
+    replay = three("all:5%")
+    session = requests.Session()
+    met = 0
+    for number in range(200):
+        path = f"{ROWS}?$skip=1&$top=1&number={number}"  # Options of one's own are ignored.
+        for _ in range(9):
+            try:
+                answer = session.get(replay.url + path, timeout=0.2)
+                rows = answer.json()["value"]
+            except (requests.RequestException, KeyError):
+                met += 1
+                continue
+            if answer.status_code == 200 and rows[0]["ID"] == 1:
+                break
+            met += 1
+        else:
+            pytest.fail(f"never answered: {path}")
+    assert met > 30
+
+
+@pytest.mark.parametrize("text", ["status-503=3", "odata_error"])
+def test_v4_fails_in_its_own_form(four: Path, text: str) -> None:
+    with Replay(four, faults=parse_faults(text)) as replay:
+        answer = get(replay, f"{V4}/GeslachtCodes")
+    assert answer.status_code == (200 if text == "odata_error" else 503)
+    assert answer.headers.get("Retry-After") == (None if text == "odata_error" else "3")
+    assert answer.json()["error"]["message"]
+
+
+def test_v4_faults_are_in_its_pages_and_properties(four: Path) -> None:
+    faults = "row_count,foreign_next_link@GeslachtCodes,rows_change@Observations"
+    with Replay(four, faults=parse_faults(faults), page_rows=3) as replay:
+        assert get(replay, f"{V4}/Properties").json()["ObservationCount"] == 4
+        link = get(replay, f"{V4}/GeslachtCodes").json()["@odata.nextLink"]
+        assert not link.startswith(replay.url)
+        assert pages4(replay, f"{V4}/Observations") == [[0, 1, 2], [4]]
+        properties = get(replay, f"{V4}/Properties").json()
+    assert properties["Modified"] == "2026-06-23T00:01:00+02:00"
+
+
+# OData v4.
+
+V4 = "/odata/v1/CBS/00002ned"
+OBSERVATIONS = [
+    {"Id": 0, "Measure": "M1", "ValueAttribute": "None", "Value": 1.50, "Geslacht": "3000"},
+    {"Id": 1, "Measure": "M1", "ValueAttribute": "None", "Value": 30, "Geslacht": "4000"},
+    {"Id": 2, "Measure": "M2", "ValueAttribute": "Impossible", "Value": None, "Geslacht": "3000"},
+    {"Id": 3, "Measure": "M2", "ValueAttribute": "None", "Value": 7, "Geslacht": "4000"},
+    {"Id": 4, "Measure": "M3", "ValueAttribute": "None", "Value": 8, "Geslacht": "T001038"},
+]
+CODES = [{"Identifier": "3000", "Title": "Mannen"}, {"Identifier": "4000", "Title": "Vrouwen"}]
+PROPERTIES = {
+    "@odata.context": "https://datasets.cbs.nl/odata/v1/CBS/00002ned/$metadata#Properties",
+    "Identifier": "00002ned",
+    "Modified": "2026-06-23T00:00:00+02:00",
+    "ObservationCount": 5,
+    "Distributions": [{"Format": "csv"}],
+}
+
+
+@pytest.fixture
+def four(tmp_path: Path) -> Path:
+    """A table of v4, with observations in two files."""
+    context = {"@odata.context": "https://datasets.cbs.nl/odata/v1/CBS/00002ned/$metadata#x"}
+    record(
+        tmp_path,
+        "00002ned",
+        **{
+            "Properties": PROPERTIES,
+            "GeslachtCodes": {**context, "value": CODES},
+            "Observations.10": {**context, "value": OBSERVATIONS[3:]},
+            "Observations.9": {
+                **context,
+                "@odata.count": 5,
+                "value": OBSERVATIONS[:3],
+                "@odata.nextLink": "https://datasets.cbs.nl/elsewhere?$skip=3",
+            },
+        },
+    )
+    return tmp_path
+
+
+@pytest.fixture
+def replay4(four: Path) -> Iterator[Replay]:
+    with Replay(four) as served:
+        yield served
+
+
+def pages4(replay: Replay, path: str, **params: str) -> list[list[int]]:
+    return pages(replay, path, key="Id", link="@odata.nextLink", **params)
+
+
+def error4(answer: requests.Response) -> str:
+    message: str = answer.json()["error"]["message"]
+    return message
+
+
+def test_v4_gives_recorded_rows_in_its_own_envelope(replay4: Replay) -> None:
+    answer = get(replay4, f"{V4}/GeslachtCodes")
+    assert answer.headers["OData-Version"] == "4.0"
+    assert answer.json() == {
+        "@odata.context": f"{replay4.url}{V4}/$metadata#GeslachtCodes",
+        "value": CODES,
+    }
+
+
+def test_v4_joins_the_files_of_an_entity_in_the_order_of_their_numbers(replay4: Replay) -> None:
+    assert values(replay4, f"{V4}/Observations") == OBSERVATIONS
+
+
+def test_v4_gives_properties_as_one_object_as_recorded(replay4: Replay) -> None:
+    assert get(replay4, f"{V4}/Properties").json() == PROPERTIES
+
+
+def test_v4_lists_entities_datasets_and_catalogues(replay4: Replay) -> None:
+    entities = {row["name"]: row["url"] for row in values(replay4, f"{V4}/")}
+    assert list(entities) == ["Properties", "Observations", "GeslachtCodes"]
+    assert requests.get(entities["GeslachtCodes"], timeout=10).json()["value"] == CODES
+    shown = ("Identifier", "Modified", "ObservationCount")
+    assert values(replay4, "/odata/v1/CBS/Datasets") == [{key: PROPERTIES[key] for key in shown}]
+    assert [row["Identifier"] for row in values(replay4, "/odata/v1/Catalogs")] == ["CBS"]
+
+
+def test_v4_pages_link_to_the_next_with_their_query(four: Path) -> None:
+    with Replay(four, page_rows=2) as replay:
+        assert pages4(replay, f"{V4}/Observations") == [[0, 1], [2, 3], [4]]
+        found = pages4(replay, f"{V4}/Observations", filter="Measure ne 'M1'", select="Id", top="3")
+        assert replay.targets[-1] == (
+            f"{V4}/Observations?$filter=Measure ne 'M1'&$select=Id&$top=1&$skip=2"
+        )
+    assert found == [[2, 3], [4]]
+
+
+def test_v4_gives_100_000_observations_a_page(four: Path) -> None:
+    record(four, "00002ned", **{"Observations.9": [{"Id": i} for i in range(PAGE_ROWS_4 + 7)]})
+    (four / "00002ned" / "Observations.10.json.gz").unlink()
+    with Replay(four) as replay:
+        found = pages4(replay, f"{V4}/Observations")
+    assert [len(page) for page in found] == [PAGE_ROWS_4, 7]
+    assert list(chain(*found)) == list(range(PAGE_ROWS_4 + 7))
+
+
+@pytest.mark.parametrize(
+    ("condition", "expected"),
+    [
+        ("Measure eq 'M1' and Geslacht eq '4000'", [1]),
+        ("(Measure eq 'M1' or Measure eq 'M3') and Value gt 1.5", [1, 4]),
+        ("Geslacht in ('3000', 'T001038')", [0, 2, 4]),
+        ("not (Id in (0, 1, 2))", [3, 4]),
+        ("startswith(Geslacht,'T')", [4]),
+        ("contains(Geslacht,'00') and Value ne null", [0, 1, 3, 4]),
+        ("Geslacht eq '3000 '", []),
+    ],
+)
+def test_v4_filters_and_counts(replay4: Replay, condition: str, expected: list[int]) -> None:
+    assert pages4(replay4, f"{V4}/Observations", filter=condition) == [expected]
+    counted = get(replay4, f"{V4}/Observations", filter=condition, count="true", top="1").json()
+    assert counted["@odata.count"] == len(expected)
+    number = get(replay4, f"{V4}/Observations/$count", filter=condition)
+    assert number.headers["Content-Type"].startswith("text/plain")
+    assert number.text == str(len(expected))
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/odata/v1/CBS/00002NED/Observations",
+        f"{V4}/observations",
+        f"{V4}/MeasureGroups",
+        "/odata/v1/cbs/00002ned/Observations",
+        "/odata/v1/CBS/99999NED/",
+        f"{V4}/Observations/$value",
+        "/ODataFeed/odata/00002ned/Observations",
+    ],
+)
+def test_v4_knows_only_what_is_recorded_by_its_exact_name(replay4: Replay, path: str) -> None:
+    answer = get(replay4, path)
+    assert answer.status_code == 404
+    assert error(answer) if "ODataFeed" in path else error4(answer)
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"filter": "substringof('3',Geslacht)"},
+        {"filter": "Geslacht in ()"},
+        {"filter": "Geslacht in (3000)"},
+        {"filter": "Regio eq 'x'"},
+        {"select": "Regio"},
+        {"orderby": "Id"},
+        {"count": "yes"},
+        {"apply": "x"},
+    ],
+)
+def test_v4_refuses_a_query_that_it_does_not_understand(
+    replay4: Replay, params: dict[str, str]
+) -> None:
+    answer = get(replay4, f"{V4}/Observations", **params)
+    assert answer.status_code == 400
+    assert error4(answer)
+
+
+def test_one_table_can_be_recorded_in_both_ways(tmp_path: Path) -> None:
+    record(tmp_path / "v3", "00003ned", TableInfos=[{"Identifier": "00003ned"}], Geslacht=[])
+    record(tmp_path / "v4", "00003ned", Properties=PROPERTIES, GeslachtCodes=CODES)
+    with Replay(tmp_path) as replay:
+        assert values(replay, "/odata/v1/CBS/00003ned/GeslachtCodes") == CODES
+        assert values(replay, "/ODataFeed/odata/00003ned/Geslacht") == []
+        assert len(values(replay, "/ODataCatalog/Tables")) == 1
+        assert len(values(replay, "/odata/v1/CBS/Datasets")) == 1
+
+
+def test_v3_does_not_know_the_words_of_v4(replay: Replay) -> None:
+    for condition in ("contains(Key,'G')", "Key in ('NL01  ')"):
+        assert get(replay, f"{FEED}/RegioS", filter=condition).status_code == 400
+    assert get(replay, f"{FEED}/RegioS", count="true").status_code == 400
+    assert get(replay, f"{FEED}/RegioS/$count").status_code == 404
+
+
 # The server itself.
 
 
@@ -424,3 +746,27 @@ def test_cbsodata_gets_every_recorded_table_whole() -> None:
             "JongerenMetJeugdhulpInNatura_1": 15.4,
         }
     ]
+
+
+@pytest.mark.shared
+@pytest.mark.skipif(not SHARED.is_dir(), reason="the recordings are not here")
+def test_v4_gives_every_recorded_answer() -> None:
+    folder = SHARED.parent / "cbs-v4"
+    with Replay(SHARED.parent) as replay:
+        recorded = sorted(folder.glob("*/*.json.gz"))
+        for path in recorded:
+            body = json.loads(gzip.decompress(path.read_bytes()))
+            entity = path.name.partition(".")[0]
+            answer = get(replay, f"/odata/v1/CBS/{path.parent.name}/{entity}").json()
+            here, there = (urlsplit(page.pop("@odata.context")) for page in (answer, body))
+            assert (here.path, here.fragment) == (there.path, there.fragment)
+            assert answer == body, path
+        assert len(values(replay, "/odata/v1/CBS/Datasets")) == 5
+        assert len(values(replay, "/ODataCatalog/Tables")) == 10
+        count = get(
+            replay,
+            "/odata/v1/CBS/03759ned/Observations/$count",
+            filter="RegioS eq 'NL01' and Measure in ('M000352','M000365')",
+        )
+    assert recorded
+    assert count.text == "16"

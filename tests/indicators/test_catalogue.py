@@ -2,8 +2,9 @@ import re
 
 import pytest
 
+from monitor.cbs.shape import Name, Needed, Use
 from monitor.errors import UsageError
-from monitor.indicators.catalogue import load, load_or_raise
+from monitor.indicators.catalogue import Catalogue, load, load_or_raise
 from monitor.indicators.problems import DefinitionsError, Number
 
 from .conftest import Definitions
@@ -169,8 +170,50 @@ def test_a_withdrawn_indicator_is_kept_but_asks_for_nothing(definitions: Definit
     catalogue = load_or_raise(definitions.folder)
     assert ("jongeren", 1) in catalogue.indicators
     assert catalogue.requests() == []
-    assert catalogue.needed_topics("T2020NED") == frozenset()
+    assert catalogue.needed("T2020NED") == Needed()
     assert not catalogue.has_effect("veilig-opgroeien")
+
+
+def names(catalogue: Catalogue, table_id: str) -> list[tuple[Name, ...]]:
+    return [use.names for use in catalogue.needed(table_id).uses]
+
+
+def test_what_is_needed_of_a_table_says_who_takes_what(definitions: Definitions) -> None:
+    definitions.change(
+        INDICATOR, "topic: Jongeren}", 'topic: Jongeren, members: {Geslacht: "3000"}}'
+    )
+    first, second = load_or_raise(definitions.folder).needed("T2021NED").uses
+    assert first == Use("jongeren", "Jongeren", ("Jongeren",), {"Geslacht": "3000"})
+    assert second == Use("jongeren", "AantalInwoners", ("AantalInwoners",), {})
+
+
+ACCEPTED = (
+    'accepted: [{table: T2021NED, shape: "3f0c9a41d27e", date: 2026-11-22, by: vng, why: Zo.}]'
+)
+
+
+def test_accepted_shapes_are_those_of_the_table(definitions: Definitions) -> None:
+    definitions.change("series/kern.yaml", "tables:", f"{ACCEPTED}\ntables:")
+    catalogue = load_or_raise(definitions.folder)
+    assert catalogue.needed("T2021NED").accepted == {"3f0c9a41d27e"}
+    assert catalogue.needed("T2020NED").accepted == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ("by: vng", "by: vgn", 'D301 fout: De partij "vgn" bestaat niet.'),
+        ("T2021NED", "T2O21NED", 'D309 fout: Tabel "T2O21NED" staat niet bij "tables"'),
+        ('"3f0c9a41d27e"', "xyz", "De twaalf tekens uit de melding van de monitor"),
+        (", why: Zo.", "", 'Het veld "why" ontbreekt.'),
+    ],
+)
+def test_an_accepted_shape_is_checked(
+    definitions: Definitions, old: str, new: str, says: str
+) -> None:
+    definitions.change("series/kern.yaml", "tables:", f"{ACCEPTED.replace(old, new)}\ntables:")
+    _, problems = load(definitions.folder)
+    assert any(says in str(problem) for problem in problems)
 
 
 def test_the_topics_needed_of_a_table_are_called_as_that_table_calls_them(
@@ -184,12 +227,12 @@ def test_the_topics_needed_of_a_table_are_called_as_that_table_calls_them(
     )
     catalogue = load_or_raise(definitions.folder)
     path = ("Bevolking", "Inwoners")
-    assert catalogue.needed_topics("T2020NED") == {"Jongeren", path}
-    assert catalogue.needed_topics("T2021NED") == {"Jeugd", path}
-    assert catalogue.needed_topics("T2022NED") == frozenset()
+    assert names(catalogue, "T2020NED") == [("Jongeren",), (path,)]
+    assert names(catalogue, "T2021NED") == [("Jeugd",), (path,)]
+    assert names(catalogue, "T2022NED") == []
 
 
-def test_a_name_for_the_new_service_of_cbs_is_kept_and_not_used_yet(
+def test_a_name_for_the_new_service_of_cbs_is_one_of_the_names_in_that_table(
     definitions: Definitions,
 ) -> None:
     definitions.change(
@@ -201,7 +244,18 @@ def test_a_name_for_the_new_service_of_cbs_is_kept_and_not_used_yet(
     (name,) = catalogue.series["kern"].model.topics["Jongeren"]
     assert name.v4 is not None
     assert name.v4.measure == "M000352"
-    assert "Jongeren" in catalogue.needed_topics("T2021NED")
+    assert ("Jongeren", "M000352") in names(catalogue, "T2021NED")
+    assert ("Jongeren",) in names(catalogue, "T2020NED")
+
+
+def test_a_series_can_say_from_which_service_a_table_comes(definitions: Definitions) -> None:
+    definitions.change(
+        "series/kern.yaml",
+        '{table: T2021NED, period: "2021"}',
+        ('{table: T2021NED, period: "2021", odata: v4}'),
+    )
+    asked = {r.table_id: r.odata for r in load_or_raise(definitions.folder).requests()}
+    assert asked == {"T2020NED": None, "T2021NED": "v4"}
 
 
 def test_two_series_can_not_ask_different_parts_of_one_table(definitions: Definitions) -> None:

@@ -1,3 +1,4 @@
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -49,6 +50,19 @@ def test_what_is_not_plain_yaml_is_refused_with_its_line(
     problem = read(write(tmp_path, text))
     assert isinstance(problem, Problem)
     assert (problem.number, problem.line) == (number, line)
+
+
+@pytest.mark.parametrize(
+    ("text", "read_as"),
+    [("13.5", Decimal("13.5")), ("0.1", Decimal("0.1")), ("123456789012.123456", Decimal("123456789012.123456")),
+     ("-2.50", Decimal("-2.50")), ("0363", "0363"), ("1_000", "1_000"), ("1:30", "1:30"), (".5", ".5"), ("7", 7)],
+)  # fmt: skip
+def test_a_number_is_read_exactly_or_stays_the_text_it_is(
+    tmp_path: Path, text: str, read_as: object
+) -> None:
+    document = read(write(tmp_path, f"a: {text}\n"))
+    assert isinstance(document, Document)
+    assert repr(document.data["a"]) == repr(read_as)
 
 
 plain = st.recursive(

@@ -1,9 +1,11 @@
 import json
+import re
 
 import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
+from monitor.indicators.models import Correction
 from monitor.indicators.schema import KINDS, outdated, render, write_schemas
 from monitor.settings import REPOSITORY
 
@@ -15,6 +17,7 @@ FOLDERS = {
     "series": "series/*.yaml",
     "population": "populations/*.yaml",
     "indicator": "indicators/*.yaml",
+    "correction": "corrections/*.yaml",
 }
 
 
@@ -34,11 +37,19 @@ def test_every_committed_definition_is_valid_by_its_schema_too(kind: str) -> Non
     Draft202012Validator.check_schema(schema)
     validator = Draft202012Validator(schema)
     files = sorted((REPOSITORY / "definitions").glob(FOLDERS[kind]))
-    assert files
+    assert files or kind == "correction"  # there need not be a known error
     for file in files:
         # as JSON, where a date is text
         data = json.loads(json.dumps(yaml.safe_load(file.read_text("utf-8")), default=str))
         assert [error.message for error in validator.iter_errors(data)] == [], file.name
+
+
+def test_the_worked_example_of_a_correction_is_valid() -> None:
+    text = (REPOSITORY / "definitions/corrections/LEESMIJ.md").read_text("utf-8")
+    (example,) = re.findall(r"(?s)```yaml\n(.*?)```", text)
+    data = json.loads(json.dumps(yaml.safe_load(example), default=str))
+    Draft202012Validator(json.loads(render("correction"))).validate(data)
+    Correction.model_validate(data)
 
 
 def test_every_field_of_an_indicator_explains_itself_in_an_editor() -> None:

@@ -127,6 +127,20 @@ def test_a_reference_to_nothing_is_listed_and_the_rest_is_published(world, check
     assert world.figures()["hulp-perioden", "NL01"] == (5.0, None)
 
 
+def test_a_correction_that_cbs_overtook_fails_the_check_of_the_definitions(world, check_of):
+    world.define(
+        "corrections/fout.yaml",
+        "id: fout\ntable: 99902NED\ntopic: MetHulp\nreason: Verwisseld.\nstatus: open\n"
+        "action: drop\ncells: [{region: GM0014, period: 2022JJ00, expect: 6.2}]\n",
+    )
+    result = world.materialise()
+    assert result.success
+    check = check_of(result, "definitions")
+    assert (check.passed, check.severity) == (False, dg.AssetCheckSeverity.ERROR)
+    assert 'De correctie "fout" verwacht 6,2' in check.description
+    assert world.figures()["hulp-perioden", "GM0014"] == (6.1, None)
+
+
 def test_an_asset_shows_where_its_columns_come_from_and_what_is_in_it(finished):
     metadata = _metadata(finished[1], "outcomes/figures")
     deps = metadata["dagster/column_lineage"].deps_by_column

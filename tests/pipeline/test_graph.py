@@ -2,17 +2,24 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import dagster as dg
+import pytest
 
 import monitor
 from monitor.pipeline.graph import build_definitions
+from monitor.run import Run
 from monitor.settings import Settings
 
 SNAPSHOT = Path(__file__).with_name("asset_graph.txt")
+
+
+def _late_after(node) -> int:
+    return node.freshness_policy.fail_window.to_timedelta().days
 
 
 def _drawn(definitions: dg.Definitions) -> str:
@@ -23,6 +30,8 @@ def _drawn(definitions: dg.Definitions) -> str:
         kinds = " ".join(sorted(node.kinds))
         owners = " ".join(node.owners) or "-"
         lines.append(f"{key.to_user_string()}  [{node.group_name}] {kinds}; owners: {owners}")
+        if node.freshness_policy:
+            lines.append(f"    late after {_late_after(node)} days")
         lines += [f"    <- {parent.to_user_string()}" for parent in sorted(node.parent_keys)]
         for check in sorted(node.check_keys):
             spec = graph.get_check_spec(check)
@@ -66,6 +75,35 @@ def test_building_the_graph_asks_no_source_and_writes_nothing(world, monkeypatch
     monkeypatch.setattr("monitor.pipeline.triggers.open_source", refuse)
     build_definitions(world.settings)
     assert not world.settings.data.exists()
+
+
+@pytest.mark.parametrize(
+    ("frequency", "days"),
+    [
+        ("Per maand", 45),
+        ("Per kwartaal", 120),
+        ("Tweemaal per jaar", 220),
+        ("Perjaar", 420),
+        ("Onregelmatig", 420),
+        ("Bij volle maan", 420),
+        ("Stopgezet", 800),
+    ],
+)
+def test_a_table_is_late_by_its_own_rhythm_and_the_publication_by_the_quickest(
+    world, frequency, days
+):
+    infos = {"Identifier": "99902NED", "Title": "Tabel", "Modified": "2024-01-01"}
+    world.record("99902NED", TableInfos=[infos | {"Frequency": frequency}])
+    Run(world.settings).ingest("99902NED")
+    graph = build_definitions(world.settings).resolve_asset_graph()
+    assert _late_after(graph.get(dg.AssetKey(["cbs", "99902NED"]))) == days
+    assert _late_after(graph.get(dg.AssetKey("publication"))) == days
+
+
+def test_the_archive_is_not_read_for_the_rhythm(world):
+    Run(world.settings).ingest("99902NED")
+    shutil.rmtree(Run(world.settings).workspace.folder / "archive")
+    build_definitions(world.settings)
 
 
 def test_importing_the_pipeline_reads_no_definitions(tmp_path):

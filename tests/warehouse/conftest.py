@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,7 @@ class Warehouse:
     levels: Sequence[str] = ("municipality",)
     partial: bool = False
     valid: Mapping[tuple[str, int], bool] = field(default_factory=dict)
+    corrections: list[dict[str, Any]] = field(default_factory=list)
 
     def term(self, topic: str | None, part: str = "numerator", **others: Any) -> None:
         self.terms.append(
@@ -59,6 +61,23 @@ class Warehouse:
                 "year_until": 2030,
             }
             | others
+        )
+
+    def correct(self, correction_id: str, action: str, **others: Any) -> None:
+        self.corrections.append(
+            dict.fromkeys(SCHEMAS["corrections"])
+            | {
+                "correction_id": correction_id,
+                "table_id": "T1",
+                "topic": "A_1",
+                "members": "",
+                "region_code": "GM0001",
+                "period": "2020JJ00",
+                "year": 2020,
+                "action": action,
+                "applied": True,
+            }
+            | {k: Decimal(v) if k in {"expect", "value"} else v for k, v in others.items()}
         )
 
     def cells(self) -> list[dict[str, Any]]:
@@ -125,11 +144,12 @@ class Warehouse:
                 for (code, year), known in self.valid.items()
             ],
         }
+        rows["corrections"] = self.corrections
         for name, found in rows.items():
             write_table(tables, name, found)
         file = self._observations()
         for name in ("staging.topics", "staging.listed", "core.cells"):
-            stored = build(MODELS[name], tables, [file])
+            stored = build(MODELS[name], tables, {"input.observations": [file]})
         with duckdb.connect() as connection:
             result = connection.execute(f"FROM '{stored.path}'")
             names = [column[0] for column in result.description or []]

@@ -26,14 +26,26 @@ def tables(tmp_path: Path) -> Path:
 
 
 def test_a_table_is_ordered_by_its_key(tables: Path) -> None:
-    stored = build(model(tables, "SELECT a FROM input.x"), tables, [])
+    stored = build(model(tables, "SELECT a FROM input.x"), tables, {})
     assert duckdb.sql(f"FROM '{stored.path}'").fetchall() == [(1,), (2,), (3,)]
 
 
 def test_nothing_is_done_when_neither_sql_nor_inputs_changed(tables: Path) -> None:
-    assert build(model(tables, "SELECT a FROM input.x"), tables, []).built
-    assert not build(model(tables, "SELECT a FROM input.x"), tables, []).built
-    assert build(model(tables, "SELECT a + 1 AS a FROM input.x"), tables, []).built
+    assert build(model(tables, "SELECT a FROM input.x"), tables, {}).built
+    assert not build(model(tables, "SELECT a FROM input.x"), tables, {}).built
+    assert build(model(tables, "SELECT a + 1 AS a FROM input.x"), tables, {}).built
+
+
+def test_a_table_of_many_files_is_read_as_one_and_its_own_file_where_there_are_none(
+    tables: Path,
+) -> None:
+    files = [tables / f"{number}.parquet" for number in (7, 8)]
+    for file in files:
+        duckdb.sql(f"COPY (SELECT {file.stem}::INTEGER AS a) TO '{file}'")
+    stored = build(model(tables, "SELECT a FROM input.x"), tables, {"input.x": files})
+    assert duckdb.sql(f"FROM '{stored.path}'").fetchall() == [(7,), (8,)]
+    stored = build(model(tables, "SELECT a FROM input.x"), tables, {"input.x": []})
+    assert duckdb.sql(f"FROM '{stored.path}'").fetchall() == [(1,), (2,), (3,)]
 
 
 @pytest.mark.parametrize(
@@ -50,5 +62,5 @@ def test_sql_that_breaks_what_its_head_promises_is_refused(
     tables: Path, select: str, message: str
 ) -> None:
     with pytest.raises(SqlModelError, match=message):
-        build(model(tables, select), tables, [])
+        build(model(tables, select), tables, {})
     assert not parquet_of(tables, "core.t").exists()

@@ -229,3 +229,96 @@ def test_the_same_input_gives_the_same_bytes(warehouse: Warehouse, tmp_path: Pat
     (tmp_path / "a").mkdir()
     (tmp_path / "b").mkdir()
     assert content(tmp_path / "a") == content(tmp_path / "b")
+
+
+def test_a_dropped_figure_counts_as_not_published(warehouse: Warehouse) -> None:
+    warehouse.observations = [Observation("13.5"), Observation("2", region="GM0009")]
+    warehouse.correct("fout", "drop", expect="13.5")
+    cell = only(warehouse.cells())
+    assert (cell["value"], cell["missing_reason"]) == (None, "not_published")
+    assert (cell["correction_id"], cell["source_mark"]) == ("fout", None)
+
+
+def test_a_replaced_figure_keeps_the_status_of_cbs(warehouse: Warehouse) -> None:
+    warehouse.observations = [Observation("13.5", status="provisional")]
+    warehouse.correct("fout", "replace", expect="13.5", value="13.9")
+    cell = only(warehouse.cells())
+    assert (cell["value"], cell["status"], cell["correction_id"]) == (13.9, "provisional", "fout")
+
+
+def test_a_figure_that_cbs_lacks_can_be_replaced(warehouse: Warehouse) -> None:
+    warehouse.observations = [Observation(None, mark="."), Observation("2", region="GM0009")]
+    warehouse.correct("fout", "replace", value="13.9")
+    cell = only(warehouse.cells())
+    assert (cell["value"], cell["missing_reason"], cell["source_mark"]) == (13.9, None, None)
+
+
+@pytest.mark.parametrize("mark", [None, "."])
+def test_a_flagged_figure_stays_and_carries_the_correction(
+    warehouse: Warehouse, mark: str | None
+) -> None:
+    warehouse.observations = [
+        Observation(None if mark else "13.5", mark=mark),
+        Observation("2", region="GM0009"),
+    ]
+    warehouse.regions = ("GM0001", "GM0009")
+    warehouse.correct("fout", "flag", **({} if mark else {"expect": "13.5"}))
+    flagged, other = warehouse.cells()
+    assert flagged["value"] == (None if mark else 13.5)
+    assert flagged["missing_reason"] == ("unknown_or_confidential" if mark else None)
+    assert (flagged["correction_id"], other["correction_id"]) == ("fout", None)
+
+
+def test_corrections_in_numerator_and_denominator_are_both_named(warehouse: Warehouse) -> None:
+    ratio(warehouse, "5", "10")
+    warehouse.correct("z-boven", "replace", expect="5", value="6")
+    warehouse.correct("a-onder", "replace", topic="B_2", expect="10", value="8")
+    cell = only(warehouse.cells())
+    assert (cell["numerator"], cell["denominator"], cell["value"]) == (6, 8, 75.0)
+    assert cell["correction_id"] == "a-onder, z-boven"
+
+
+def test_a_ratio_of_which_a_part_is_dropped_lacks_that_part(warehouse: Warehouse) -> None:
+    ratio(warehouse, "5", "10")
+    warehouse.correct("fout", "drop", topic="B_2", expect="10")
+    cell = only(warehouse.cells())
+    assert (cell["value"], cell["missing_reason"]) == (None, "part_missing")
+    assert (cell["numerator"], cell["denominator"], cell["correction_id"]) == (5, None, "fout")
+
+
+def test_a_replaced_figure_is_subtracted_and_scaled_as_its_term_says(warehouse: Warehouse) -> None:
+    warehouse.measure = {"kind": "count", "decimals": 0}
+    warehouse.term("A_1", factor=1000)
+    warehouse.term("B_2", factor=-1)
+    warehouse.observations = [Observation("2.5", "A_1"), Observation(None, "B_2", mark="")]
+    warehouse.correct("schaal", "replace", expect="2.5", value="3.5")
+    warehouse.correct("min", "replace", topic="B_2", value="40")
+    assert only(warehouse.cells())["value"] == 3460
+
+
+@pytest.mark.parametrize(
+    "other",
+    [{"applied": False}, {"expect": "13.6"}, {"region_code": "GM0009"}, {"members": "Leeftijd=1"},
+     {"period": "2021JJ00", "year": 2021}, {"topic": "B_2"}, {"table_id": "T2"}],
+)  # fmt: skip
+def test_a_correction_of_another_figure_or_not_applied_does_nothing(
+    warehouse: Warehouse, other: dict[str, Any]
+) -> None:
+    warehouse.observations = [Observation("13.5")]
+    warehouse.correct("fout", "replace", **({"expect": "13.5", "value": "1"} | other))
+    cell = only(warehouse.cells())
+    assert (cell["value"], cell["correction_id"]) == (13.5, None)
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    published=st.decimals(-(10**11), 10**11, places=6),
+    right=st.decimals(-(10**11), 10**11, places=6),
+)
+def test_replacing_is_exact(
+    published: Decimal, right: Decimal, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    warehouse = Warehouse(tmp_path_factory.mktemp("w"))
+    warehouse.observations = [Observation(str(published))]
+    warehouse.correct("fout", "replace", expect=str(published), value=str(right))
+    assert only(warehouse.cells())["value"] == float(right)
