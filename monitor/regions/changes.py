@@ -14,9 +14,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from fractions import Fraction
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from monitor.regions.history import Block, History, Kind, Part
+from monitor.regions.codes import level
+from monitor.regions.history import Block, History, Kind, Part, parse_history
+
+if TYPE_CHECKING:
+    from monitor.cbs.metadata import TableMeta
 
 MoveKind = Literal["merged", "split", "renamed", "boundary_change", "remained"]
 Side = Literal["origin", "destination"]
@@ -109,6 +113,21 @@ class Changes:
     moves: tuple[Move, ...]
     municipalities: Mapping[str, Municipality]
     findings: tuple[Finding, ...]
+
+
+def told_by(meta: TableMeta, population: Population | None = None) -> Changes:
+    """Read what CBS's table of the population tells of all municipalities.
+
+    Args:
+        meta: what the table (``reference.REGISTER``) says about itself.
+        population: see ``read_changes``.
+
+    Raises:
+        HistoryError: a line can't be read.
+    """
+    members = [m for m in meta.geo.members.values() if level(m.code) == "municipality"]
+    histories = (parse_history(m.code, m.raw.get("Description"), meta.table_id) for m in members)
+    return read_changes(histories, {m.code: m.title for m in members}, population)
 
 
 def read_changes(
