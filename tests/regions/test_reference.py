@@ -121,5 +121,7 @@ def test_there_is_a_country_in_every_year_that_figures_may_be_about() -> None:
 
 
 def test_the_population_of_a_region_is_the_total_and_not_a_part(tmp_path: Path) -> None:
-    file = register(tmp_path / "o", ("GM0001", 2020, 40), ("GM0001", 2020, 90), ("GM0002", 2020, 0))
+    file = register(
+        tmp_path / "o.parquet", ("GM0001", 2020, 40), ("GM0001", 2020, 90), ("GM0002", 2020, 0)
+    )
     assert read_population(file) == {("GM0001", 2020): 90}
