@@ -116,7 +116,9 @@ class Run:
         """
         from monitor.cbs.asof import Archived
         from monitor.cbs.ingest import refresh
+        from monitor.regions.changes import told_by
         from monitor.regions.codes import AREA_CODES
+        from monitor.regions.reference import REGISTER
         from monitor.validation.stages import check_recording
 
         request, folder = self.requests[table_id], self.workspace.folder
@@ -133,6 +135,7 @@ class Run:
                 needed=self.catalogue.needed(table_id),
                 progress=progress,
                 validate=check_recording,
+                approve=told_by if table_id == REGISTER else None,
             )
             state = _remembering(self.workspace, state, source.about)
         _write_state(self.workspace, state)
@@ -290,8 +293,9 @@ class Run:
 
     def regions(self) -> Regions:
         """Read regions and periods from the tables and hand them to SQL."""
-        from monitor.regions.reference import read_regions
-        from monitor.warehouse.inputs import write_shape_changes, write_sources
+        from monitor.regions.changes import read_changes, told_by
+        from monitor.regions.reference import REGISTER, read_population, read_regions
+        from monitor.warehouse.inputs import write_history, write_shape_changes, write_sources
 
         periods = {table_id: request.period for table_id, request in self.requests.items()}
         states = self.states()
@@ -303,10 +307,15 @@ class Run:
         first = min(int(e.model.valid_from) for e in self.catalogue.in_use.values())
         as_of = self.settings.as_of
         years = range(first, (as_of.moment if as_of else self.now).year)
-        regions = read_regions(self.metas, self.observations(), periods, selections, years)
+        files = self.observations()
+        regions = read_regions(self.metas, files, periods, selections, years)
         compared = [pair for table_id in self.requests for pair in self.revisions(table_id)]
         write_sources(self.workspace.tables, self.catalogue, states, self.metas, regions, compared)
         write_shape_changes(self.workspace.tables, {t: self.shape_changes(t) for t in states})
+        history = read_changes((), {})
+        if REGISTER in self.metas:
+            history = told_by(self.metas[REGISTER], read_population(files[REGISTER]))
+        write_history(self.workspace.tables, history)
         return regions
 
     def definitions(self) -> Resolution:

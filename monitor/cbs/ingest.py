@@ -111,6 +111,7 @@ def refresh(
     *,
     codes: AreaCodes,
     needed: Needed = NOTHING,
+    approve: Callable[[TableMeta], object] | None = None,
 ) -> TableState:
     """Ask a source for a table, and take it in if it changed and is in order.
 
@@ -123,6 +124,7 @@ def refresh(
         validate: checks a new recording; raises TableError if it won't do.
         codes: what is known of region codes.
         needed: what the definitions take from the table, and the shapes that were accepted.
+        approve: reads more of what a new answer says about itself; raises TableError if it can't.
 
     Returns:
         How the table stands. A table that can't be used is a state, not an exception.
@@ -142,6 +144,7 @@ def refresh(
                 needed,
                 progress,
                 validate,
+                approve,
             )
         )
 
@@ -237,6 +240,7 @@ class _Way:
     needed: Needed
     progress: Progress | None
     validate: Callable[[Path], None] | None
+    approve: Callable[[TableMeta], object] | None
 
     @property
     def selection(self) -> Selection:
@@ -261,6 +265,8 @@ class _Way:
             def check(meta: TableMeta) -> None:
                 if good:
                     require(good.meta(), meta, self.needed)
+                if self.approve:
+                    self.approve(meta)
 
             key = repr((word, self.selection, request.odata))
             intake = _Intake(request, writer, recorded, check, key, self.progress)

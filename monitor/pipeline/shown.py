@@ -36,6 +36,9 @@ _FROM_TABLES = {
     "table_periods",
     "regions",
     "region_years",
+    "municipalities",
+    "region_changes",
+    "history_findings",
     "snapshot_pairs",
     "revisions",
 }

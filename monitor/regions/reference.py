@@ -141,6 +141,26 @@ def _from_divisions(by_table: list[dict[str, Any]]) -> dict[tuple[str, int], boo
     }
 
 
+def read_population(observations: Path) -> dict[tuple[str, int], int]:
+    """Return the inhabitants on 1 January by region code and year, as the register has them.
+
+    The total is the largest of the figures of a region and year: parts by age or sex are smaller.
+    """
+    import duckdb
+
+    with duckdb.connect() as connection:
+        rows = connection.execute(
+            """
+            SELECT region_code, year, max(value)::BIGINT
+            FROM read_parquet(?)
+            WHERE list_contains(?, regexp_replace(topic, '_[0-9]+$', '')) AND value > 0
+            GROUP BY region_code, year
+            """,
+            [str(observations), list(INHABITANTS)],
+        ).fetchall()
+    return {(code, year): count for code, year, count in rows}
+
+
 def _from_register(observations: Path) -> dict[tuple[str, int], bool]:
     import duckdb
 

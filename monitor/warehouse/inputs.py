@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from monitor.indicators.catalogue import Catalogue, Entry
     from monitor.indicators.corrections import ResolvedCell
     from monitor.indicators.resolve import ResolvedTerm
+    from monitor.regions.changes import Changes
     from monitor.regions.reference import Regions
 
 _SHAPE_TEXTS = ("modified", "kind", "subject", "before", "after", "meaning")
@@ -141,6 +142,32 @@ SCHEMAS: dict[str, dict[str, str]] = {
         "new_retrieved_at": "timestamp",
     },
     "regions": {"region_code": _TEXT, "region_level": _TEXT, "name": _TEXT},
+    "municipalities": {
+        "region_code": _TEXT,
+        "name": _TEXT,
+        "valid_from": "date",
+        "valid_to": "date",
+        "predecessors": _TEXT,
+        "successors": _TEXT,
+    },
+    "region_changes": {
+        "date": "date",
+        "kind": _TEXT,
+        "origin": _TEXT,
+        "destination": _TEXT,
+        "hectares": "double",
+        "dwellings": _INT,
+        "inhabitants": _INT,
+        "share": "double",
+        "told_by": _TEXT,
+    },
+    "history_findings": {
+        "check_id": _TEXT,
+        "region_code": _TEXT,
+        "date": "date",
+        "expected": _TEXT,
+        "found": _TEXT,
+    },
     "region_years": {
         "region_code": _TEXT,
         "region_level": _TEXT,
@@ -266,6 +293,7 @@ def write_table(tables: Path, name: str, rows: Iterable[Mapping[str, Any]]) -> P
         "bool": pa.bool_(),
         "date": pa.date32(),
         "timestamp": pa.timestamp("us"),
+        "double": pa.float64(),
         "decimal": pa.decimal128(18, 6),
     }
     schema = pa.schema([(column, types[kind]) for column, kind in SCHEMAS[name].items()])
@@ -479,6 +507,49 @@ def _next_publication(expected: Expected | None) -> dict[str, Any]:
         "next_publication_from": expected.first if expected else None,
         "next_publication_until": expected.last if expected else None,
     }
+
+
+def write_history(tables: Path, history: Changes) -> None:
+    """Write the lives of municipalities, what moved between them, and what does not agree."""
+    write_table(
+        tables,
+        "municipalities",
+        (
+            {
+                "region_code": m.code,
+                "name": m.name,
+                "valid_from": m.valid_from,
+                "valid_to": m.valid_to,
+                "predecessors": _joined(m.predecessors),
+                "successors": _joined(m.successors),
+            }
+            for m in history.municipalities.values()
+        ),
+    )
+    write_table(
+        tables,
+        "region_changes",
+        (
+            {
+                **{key: getattr(m, key) for key in SCHEMAS["region_changes"]},
+                "hectares": None if m.hectares is None else float(m.hectares),
+                "share": None if m.share is None else float(m.share),
+                "told_by": _joined(m.told_by),
+            }
+            for m in history.moves
+        ),
+    )
+    write_table(
+        tables,
+        "history_findings",
+        (
+            {
+                "check_id": f"municipal_history_{f.check}",
+                **{key: getattr(f, key) for key in ("region_code", "date", "expected", "found")},
+            }
+            for f in history.findings
+        ),
+    )
 
 
 def write_shape_changes(tables: Path, changes: Mapping[str, Sequence[ShapeChange]]) -> None:

@@ -526,3 +526,14 @@ def test_a_folder_that_can_not_be_written_stops_the_run_and_says_so(
     assert str(tmp_path / "workspace") in str(told.value)
     assert told.value.exit_code == 1
     assert asked(record()).snapshot == good.snapshot
+
+
+def test_what_cannot_be_approved_is_quarantined_before_its_rows_are_fetched(asked, record):
+    def approve(meta):
+        raise TableError(meta.table_id, "region GM0014, line 3 can't be read")
+
+    good = asked(record())
+    state = asked(record(TableInfos=later()), approve=approve)
+    assert (state.state, state.snapshot) == ("quarantined", good.snapshot)
+    assert "GM0014, line 3" in state.detail
+    assert asked(record(TableInfos=later("2025-02-01T02:00:00"))).state == "unchanged"

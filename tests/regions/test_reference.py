@@ -5,7 +5,7 @@ from pathlib import Path
 import duckdb
 
 from monitor.cbs.metadata import TableMeta, build_meta
-from monitor.regions.reference import REGISTER, Regions, read_regions
+from monitor.regions.reference import REGISTER, Regions, read_population, read_regions
 
 
 def meta(
@@ -118,3 +118,10 @@ def test_what_was_not_asked_for_is_not_listed() -> None:
 def test_there_is_a_country_in_every_year_that_figures_may_be_about() -> None:
     years = read_regions({}, {}, {}, {}, range(2021, 2023)).years
     assert [(row["region_code"], row["year"]) for row in years] == [("NL01", 2021), ("NL01", 2022)]
+
+
+def test_the_population_of_a_region_is_the_total_and_not_a_part(tmp_path: Path) -> None:
+    file = register(
+        tmp_path / "o.parquet", ("GM0001", 2020, 40), ("GM0001", 2020, 90), ("GM0002", 2020, 0)
+    )
+    assert read_population(file) == {("GM0001", 2020): 90}
