@@ -229,8 +229,8 @@ class PageLoop(Generic[_T]):
             or page.next_link in self._addresses
         )
 
-    def _link(self, address: str, link: Any) -> str | None:
-        if link in (None, ""):
+    def _link(self, address: str, link: str | None) -> str | None:
+        if not link:
             return None
         try:
             here, there = urlsplit(address), urlsplit(urljoin(address, link))
