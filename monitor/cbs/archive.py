@@ -171,11 +171,11 @@ class Archive:
 
     def snapshots(self, table_id: str) -> list[Snapshot]:
         """Return a table's snapshots that can be read, oldest first."""
-        return [found for found in self._found(table_id) if isinstance(found, Snapshot)][::-1]
+        return [*_readable(self._folder(table_id))][::-1]
 
     def latest(self, table_id: str) -> Snapshot | None:
         """Return the newest of ``snapshots``, the one committed last, or None."""
-        return next((found for found in self._found(table_id) if isinstance(found, Snapshot)), None)
+        return next(_readable(self._folder(table_id)), None)
 
     def as_of(self, table_id: str, moment: datetime) -> Snapshot | None:
         """Return the snapshot committed last of those retrieved at ``moment`` or before, or None.
@@ -189,7 +189,8 @@ class Archive:
 
     def damaged(self, table_id: str) -> list[ArchiveError]:
         """Return what is wrong with the snapshots that can't be read, newest first."""
-        return [found for found in self._found(table_id) if isinstance(found, ArchiveError)]
+        found = _found(self._folder(table_id))
+        return [damaged for damaged in found if isinstance(damaged, ArchiveError)]
 
     def asked(self, table_id: str) -> Asked | None:
         """Return when the source last gave its word on a table, or None."""
@@ -253,14 +254,6 @@ class Archive:
                 yield writer
             finally:
                 writer.leave()
-
-    def _found(self, table_id: str) -> Iterator[Snapshot | ArchiveError]:
-        """Yield a table's snapshots, newest first; in the place of a damaged one what it has."""
-        for manifest in sorted(self._folder(table_id).glob(f"[!.]*/{MANIFEST}"), reverse=True):
-            try:
-                yield _snapshot(manifest.parent)
-            except ArchiveError as error:
-                yield error
 
     def _folder(self, table_id: str) -> Path:
         return self._root / _safe(table_id, table_id)
@@ -375,6 +368,8 @@ class SnapshotWriter:
     ) -> Snapshot:
         """Make the answer a snapshot, durably and in one step.
 
+        Where another process was first with the same content, that is the snapshot.
+
         Args:
             identity: SHA-256 of the content.
             retrieved_at: the moment it counts from.
@@ -393,9 +388,14 @@ class SnapshotWriter:
             shape=shape,
         )
         moment = retrieved_at.astimezone(UTC).strftime(_MOMENT)
-        folder = self._table / f"{self._place_after_all(moment)}-{identity[:_ID_LENGTH]}"
-        self._folder.rename(folder)
-        flush(self._table)
+        with _locked(self._table, wait=True):
+            newest = next(_readable(self._table), None)
+            if newest and (newest.identity, newest.selection) == (identity, selection):
+                folder = newest.folder
+            else:
+                folder = self._table / f"{self._place_after_all(moment)}-{identity[:_ID_LENGTH]}"
+                self._folder.rename(folder)
+                flush(self._table)
         self.discard()
         return _snapshot(folder)
 
@@ -456,6 +456,19 @@ class SnapshotWriter:
 def _page(name: str, packed: bytes, rows: int) -> dict[str, Any]:
     digest = hashlib.sha256(packed).hexdigest()
     return {"file": name, "rows": rows, "bytes": len(packed), "sha256": digest}
+
+
+def _found(table: Path) -> Iterator[Snapshot | ArchiveError]:
+    """Yield a table's snapshots, newest first; in the place of a damaged one what it has."""
+    for manifest in sorted(table.glob(f"[!.]*/{MANIFEST}"), reverse=True):
+        try:
+            yield _snapshot(manifest.parent)
+        except ArchiveError as error:
+            yield error
+
+
+def _readable(table: Path) -> Iterator[Snapshot]:
+    return (found for found in _found(table) if isinstance(found, Snapshot))
 
 
 def _snapshot(folder: Path) -> Snapshot:

@@ -29,6 +29,7 @@ import urllib3
 from monitor.cbs.failures import (
     BrokenPage,
     CbsFault,
+    EndlessPages,
     ForeignNextLink,
     NoMarks,
     NoObservations,
@@ -128,7 +129,9 @@ class Service:
         info = self._ask_cbsodata(table_id, host, cbsodata.get_info, table_id)
         if info is None:
             raise NotOffered(table_id, f"TableInfos is empty at {self.address(host)}")
-        return dict(info)
+        if not isinstance(info, dict):
+            raise BrokenPage(table_id, f"TableInfos has {info!r}, which is no row")
+        return info
 
     def entity(self, table_id: str, name: str, host: Host = "cbs") -> list[dict[str, Any]]:
         """Return the rows of a metadata or dimension entity.
@@ -232,14 +235,15 @@ class Service:
             # cbsodata follows any nextLink. To every host but this one it gets no further than a
             # proxy that has no name, which ``requests`` refuses before it sends anything.
             own = cbsodata.options.requests.get("proxies") or {}
-            proxies = {f"{way}://{name}": own.get(way) for way in ("http", "https")}
+            proxies = _Proxies({f"{way}://{name}": own.get(way) for way in ("http", "https")})
+            proxies["all"] = "http://"
             try:
                 with _SCHEME.lent(scheme == "https"):
                     return function(
                         *arguments,
                         catalog_url=catalogue,
                         timeout=(min(CONNECT_SECONDS, patience), patience),
-                        proxies={**proxies, "all": "http://"},
+                        proxies=proxies,
                     )
             except requests.HTTPError as error:
                 # cbsodata raises its own, made of the one that has the response.
@@ -247,6 +251,8 @@ class Service:
                 if response is None:
                     raise ServiceError(table_id, f"{error} ({what})") from error
                 raise _refusal(table_id, response) from error
+            except requests.TooManyRedirects as error:
+                raise EndlessPages(table_id, f"{error} ({what})") from error
             except requests.exceptions.InvalidProxyURL as error:
                 raise ForeignNextLink(table_id, f"a nextLink leaves {what}") from error
             except (KeyError, TypeError) as error:
@@ -257,6 +263,18 @@ class Service:
                 raise _no_answer(table_id, what, error) from error
 
         return self._persistence.ask(_host(self.address(host)), table_id, attempt)
+
+
+class _Proxies(dict[str, str | None]):
+    """Ends cbsodata's loop, should a nextLink lead to its own page: each request looks here."""
+
+    left = 50
+
+    def __getitem__(self, key: str) -> str | None:
+        self.left -= 1
+        if not self.left:
+            raise requests.TooManyRedirects("a page leads to itself")
+        return super().__getitem__(key)
 
 
 class _Scheme:
@@ -356,7 +374,7 @@ def _retry_after(header: str | None) -> float | None:
             return float(header)
         moment = parsedate_to_datetime(header)
         return max(0.0, (moment - datetime.now(UTC)).total_seconds())
-    except (TypeError, ValueError):
+    except (OverflowError, TypeError, ValueError):
         return None
 
 

@@ -2,7 +2,7 @@
 
 Belongs here: the kinds of faults, how a person writes them down, and which request meets which.
 Does not belong here: how a fault is served (``monitor.cbs.replay``) or overcome
-(``monitor.cbs.client``).
+(``monitor.cbs.persistence``).
 
 Faults are written as ``KIND=VALUE:RATE%xTIMES@WHERE``, with commas between them; only KIND is
 needed:

@@ -81,7 +81,8 @@ class TableState:
         asked_at: UTC.
         modified: the source's word on the state of the table that was judged; None where it gave
             none, or gave no usable answer after it: then the table is to be asked again.
-        recording: wide Parquet of that snapshot, topics with text included, see ``recording``.
+        recording: Parquet of that snapshot as CBS wrote it, topics with text included, see
+            ``recording``.
         stale_since: the first of the asks in a row, this one the last, that gave nothing usable;
             None where this one did. Remembered by ``monitor.run``.
         about: what CBS last said of the table's rhythm and next publication, also where the

@@ -34,14 +34,16 @@ OBSERVATIONS = "Observations"
 
 _TEXTS = ("ShortDescription", "Summary", "Description", "ExplanatoryText", "LongDescription")
 _Form = Mapping[str, type[str] | type[int]]
-_TABLE: _Form = dict.fromkeys(("Identifier", "Title", "Period", "Modified", "Source"), str)
+_TABLE: _Form = dict.fromkeys(
+    ("Identifier", "Title", "Period", "Modified", "Source", "Frequency"), str
+)
 _PROPERTY: _Form = {
     **dict.fromkeys(("Key", "Type", "Title", "Datatype", "Unit", "Default", "Description"), str),
     **dict.fromkeys(("ID", "ParentID", "Position", "MapYear", "Decimals"), int),
 }
 _MEMBER: _Form = dict.fromkeys(("Key", "Title", "Status", "Description"), str)
 _TABLE4: _Form = {
-    **dict.fromkeys(("Identifier", "Title", "TemporalCoverage", "Source"), str),
+    **dict.fromkeys(("Identifier", "Title", "TemporalCoverage", "Source", "Frequency"), str),
     **dict.fromkeys(("Modified", "ObservationsModified"), str),
     "ObservationCount": int,
 }

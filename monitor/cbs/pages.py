@@ -232,7 +232,10 @@ class PageLoop(Generic[_T]):
     def _link(self, address: str, link: str | None) -> str | None:
         if not link:
             return None
-        here, there = urlsplit(address), urlsplit(urljoin(address, link))
+        try:
+            here, there = urlsplit(address), urlsplit(urljoin(address, link))
+        except (TypeError, ValueError) as error:
+            raise BrokenPage(self._table_id, f"{link!r} is no nextLink: {address}") from error
         if there.netloc.lower() != here.netloc.lower():
             raise ForeignNextLink(self._table_id, f"the nextLink {link} leaves {here.netloc}")
         return there._replace(scheme=here.scheme).geturl()
@@ -272,8 +275,8 @@ def _envelope(body: bytes) -> tuple[int, int, dict[str, Any]]:
     found = _ROWS_START.search(body, 0, _HEAD)
     start, end = found.end() if found else 0, body.rfind(b"]")
     envelope: object = None
-    if found and end >= start:
-        # A bracket after the rows makes this fail: then it is all read.
+    if found and end >= start and body.find(b'nextLink"', start, end) < 0:
+        # A bracket after the rows makes this fail, if it does not hide the link: then all is read.
         with suppress(ValueError):
             envelope = json.loads(body[:start] + body[end:])
     if envelope is None:

@@ -117,6 +117,18 @@ def test_nothing_is_visible_before_the_commit_or_without_one(tmp_path):
     assert list((tmp_path / TABLE).iterdir()) == []
 
 
+def test_two_that_fetch_the_same_content_at_once_make_one_snapshot(tmp_path):
+    archive = Archive(tmp_path)
+    with archive.writer(TABLE) as first, archive.writer(TABLE) as second:
+        kept = []
+        for writer in (first, second):
+            writer.page(PAGE, 1)
+            kept.append(writer.commit("a" * 64, MOMENT, None, Selection()))
+    assert kept[0] == kept[1]
+    assert archive.snapshots(TABLE) == kept[:1]
+    assert [path.name for path in (tmp_path / TABLE).iterdir()] == [kept[0].folder.name]
+
+
 ADDRESSES = [f"https://cbs/{number}" for number in range(4)]
 PAGES = [gzip.compress(b'{"value":[%d]}' % number, mtime=0) for number in range(4)]
 

@@ -13,6 +13,7 @@ import pytest
 from monitor.cbs.client import Service
 from monitor.cbs.failures import (
     BrokenPage,
+    EndlessPages,
     ForeignNextLink,
     HostGivenUp,
     NoMarks,
@@ -51,7 +52,7 @@ def rows_of(service: Service, **options: Any) -> list[dict[str, Any]]:
     return [row for _, rows in pages_of(service, **options) for row in rows]
 
 
-def page(rows: list[dict[str, Any]], **more: str) -> tuple[int, dict[str, str], bytes]:
+def page(rows: list[Any], **more: Any) -> tuple[int, dict[str, str], bytes]:
     return 200, {}, json.dumps({"value": rows, **more}).encode()
 
 
@@ -230,7 +231,8 @@ def test_retry_after_is_honoured_within_bounds(answering, asked, waited):
 
 
 def test_retry_after_may_be_a_moment_or_nonsense(answering):
-    moments = ["Wed, 21 Oct 2015 07:28:00 GMT", "Wed, 21 Oct 2015 07:28:00", "straks"]
+    far = "Wed, 21 Oct 2015 07:28:00 +99999999999999"
+    moments = ["Wed, 21 Oct 2015 07:28:00 GMT", "Wed, 21 Oct 2015 07:28:00", "straks", "-5", far]
 
     def answer(number: int, _: str) -> tuple[int, dict[str, str], bytes]:
         if number > len(moments):
@@ -283,6 +285,31 @@ def test_a_relative_next_link_and_one_with_brackets_are_followed(answering):
         return page([{"A": str(number)}], **link)
 
     assert rows_of(Service(answering(answer))) == [{"A": "1"}, {"A": "2"}, {"A": "3"}]
+
+
+@pytest.mark.parametrize("link", [5, True, {"a": 1}, ["x"], "http://[x", "http://[::1"])
+def test_a_next_link_that_is_no_address_is_a_broken_page(answering, link):
+    url = answering(lambda *_: page([{"A": "1"}], **{"odata.nextLink": link}))
+    with pytest.raises(BrokenPage):
+        rows_of(Service(url, retries=1, sleep=Pauses()))
+
+
+def test_a_list_after_the_link_does_not_hide_it(answering):
+    more = {"odata.nextLink": "x?$skip=1", "notes": []}
+    url = answering(lambda number, _: page([{"A": str(number)}], **(more if number == 1 else {})))
+    assert len(rows_of(Service(url))) == 2
+
+
+@pytest.mark.parametrize("info", [5, "text", [1]])
+def test_table_infos_must_be_a_row(answering, info):
+    with pytest.raises(BrokenPage, match="no row"):
+        Service(answering(lambda *_: page([info]))).info(TABLE)
+
+
+def test_table_infos_that_lead_to_themselves_come_to_an_end(answering):
+    url = answering(lambda *_: page([{"Identifier": TABLE}], **{"odata.nextLink": f"{url}/x"}))
+    with pytest.raises(EndlessPages):
+        Service(url, retries=1, sleep=Pauses()).info(TABLE)
 
 
 def test_a_silent_service_is_given_up(record):

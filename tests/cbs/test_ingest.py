@@ -9,7 +9,8 @@ import duckdb
 import pytest
 
 from monitor.cbs.archive import Archive
-from monitor.cbs.client import Service, Unreachable
+from monitor.cbs.client import Service
+from monitor.cbs.failures import HostGivenUp, Unreachable
 from monitor.cbs.ingest import derived, refresh
 from monitor.cbs.replay import Fault, Replay
 from monitor.cbs.shape import SHORT, Needed, Use, fingerprint
@@ -387,8 +388,11 @@ class Paged(Recordings):
     ``down_after`` pages it is out of reach; ``happens`` then what a test wants.
     """
 
-    def __init__(self, folder, *, down_after=None, happens=lambda: None, **options):
+    def __init__(
+        self, folder, *, down_after=None, fault=Unreachable, happens=lambda: None, **options
+    ):
         super().__init__(folder, **options)
+        self._fault = fault
         self.given = 0
         self._down_after = down_after
         self._happens = happens
@@ -404,7 +408,7 @@ class Paged(Recordings):
                 address = f"page {self.pages}"
                 if (had := into.had(address)) is None:
                     if outer.given == outer._down_after:
-                        raise Unreachable(TABLE, "down")
+                        raise outer._fault(TABLE, "down")
                     outer.given += 1
                 into.take(had or packed, rows, address)
                 outer._happens()
@@ -412,9 +416,10 @@ class Paged(Recordings):
         return super().fetch(request, Addressed())
 
 
-def test_after_an_outage_a_fetch_goes_on_where_it_stopped(asked, record_many):
+@pytest.mark.parametrize("fault", [Unreachable, HostGivenUp])
+def test_after_an_outage_a_fetch_goes_on_where_it_stopped(asked, record_many, fault):
     folder = record_many()
-    down, up = Paged(folder, down_after=2), Paged(folder)
+    down, up = Paged(folder, down_after=2, fault=fault), Paged(folder)
     state = asked(None, source=down)
     assert (state.state, state.modified) == ("quarantined", None)
     assert asked(None, source=up).state == "new"

@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from monitor.cbs.archive import Archive
-from monitor.cbs.client import Unreachable
+from monitor.cbs.failures import Unreachable
 from monitor.cbs.ingest import refresh
 from monitor.cbs.observations import AreaCodes
 from monitor.cbs.recording import RecordingWriter, identity

@@ -116,8 +116,9 @@ def test_a_member_in_another_form_is_refused(member: dict[str, Any], problem: st
 
 
 def test_table_infos_in_another_form_are_refused() -> None:
-    with pytest.raises(MetadataError, match=r"99999NED: TableInfos.* Title 12 is not text"):
-        meta_of(REGION, TOPIC, TableInfos=[{**INFOS, "Title": 12}])
+    for name in ("Title", "Frequency"):
+        with pytest.raises(MetadataError, match=rf"99999NED: TableInfos.* {name} 12 is not text"):
+            meta_of(REGION, TOPIC, TableInfos=[{**INFOS, name: 12}])
     with pytest.raises(MetadataError, match="exactly one row"):
         meta_of(REGION, TOPIC, TableInfos=["99999NED"])
 
