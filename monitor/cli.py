@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
+from monitor.cbs.faults import explained, parse_faults
 from monitor.errors import Exit, MonitorError, UsageError, writing
 from monitor.settings import load_settings
 
@@ -301,15 +302,28 @@ def status(source: Source = None, data: Data = None, definitions: Definitions = 
         _say(f"Published {note['finished_at']}: {note['publication']}")
 
 
-@app.command()
+@app.command(epilog=f"Faults: {explained()}")
 def replay(
     path: Annotated[Path, typer.Argument(help="Folder with recordings: <table>/<Entity>.json.gz.")],
     port: Annotated[int, typer.Option(help="Port on this machine.", min=0, max=65535)] = 8080,
+    faults: Annotated[
+        str,
+        typer.Option(
+            help="What goes wrong, such as all:5% or status-503=2:5%,resetx3@TableInfos. See below."
+        ),
+    ] = "",
+    seed: Annotated[int, typer.Option(help="Which requests meet a fault that has a rate.")] = 1,
+    page_rows: Annotated[
+        int | None,
+        typer.Option(help="Rows in a page. Default: 10 000 (v3), 100 000 (v4).", min=1),
+    ] = None,
+    latency: Annotated[float, typer.Option(help="Milliseconds before every answer.", min=0)] = 0.0,
 ) -> None:
-    """Serve recordings as CBS's OData v3 feed, until stopped."""
+    """Serve recordings as CBS's OData v3 and v4, until stopped; with --faults, as it can fail."""
     from monitor.cbs.replay import serve
 
-    serve(path, port)
+    wrong = parse_faults(faults) if faults else []
+    serve(path, port, wrong, seed=seed, page_rows=page_rows, latency=latency / 1000)
 
 
 @app.command()

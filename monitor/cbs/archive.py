@@ -32,8 +32,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from monitor.cbs.client import ROWS
-from monitor.cbs.metadata import TableMeta, build_meta
+from monitor.cbs.metadata import ROWS, TableMeta, build_meta
 from monitor.errors import TableError
 
 if TYPE_CHECKING:
@@ -199,18 +198,15 @@ class Archive:
 
     def note_asked(self, table_id: str, asked: Asked) -> None:
         """Remember ``asked``."""
-        folder = self._folder(table_id)
-        folder.mkdir(parents=True, exist_ok=True)
+        table = self._folder(table_id)
         word = {
             "at": asked.at.isoformat(),
             "modified": asked.modified,
             "snapshot": asked.snapshot,
         }
-        # A name of its own: two runs may write at the same time.
-        handle, name = tempfile.mkstemp(dir=folder, prefix=f".{_ASKED}-")
-        with os.fdopen(handle, "w") as file:
-            json.dump(word, file)
-        Path(name).replace(folder / _ASKED)
+        with scratch(table) as folder:
+            (folder / _ASKED).write_text(json.dumps(word))
+            (folder / _ASKED).replace(table / _ASKED)
 
     @contextmanager
     def writer(self, table_id: str) -> Iterator[SnapshotWriter]:

@@ -1,41 +1,49 @@
-"""Asking CBS's OData v3 service over HTTP, and getting through.
+"""Asking CBS's OData, v3 and v4, over HTTP.
 
-Belongs here: addresses, time-outs, retries, pages and their envelopes, ``$filter``.
-Does not belong here: which tables are asked and from where (``sources``), keeping what was answered
-(``archive``), reading rows (``recording``).
+Belongs here: hosts and addresses, one request and what can be wrong with its answer.
+Does not belong here: retries and how much is asked at once (``persistence``), the order of pages
+(``pages``), parts of tables (``selection``), which tables are asked and from where (``sources``),
+keeping what was answered (``archive``), reading rows (``recording``).
 
-Metadata comes through the public functions of the package cbsodata. Rows come through a page loop
-of our own: cbsodata asks without compression or retries, and keeps a whole table in memory.
+What is one page in v3 (the list of tables, TableInfos) comes through the public functions of the
+package cbsodata. All else comes through a loop of our own: cbsodata asks without compression or
+retries, begins anew if one page of many fails, follows any nextLink and keeps a table in memory.
 """
 
 from __future__ import annotations
 
 import gzip
 import json
-import random
-import re
 import time
-import zlib
-from collections import deque
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from threading import Condition
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
-from urllib.parse import quote, urljoin, urlsplit
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from urllib.parse import quote, urlsplit
 
 import cbsodata
 import requests
 import urllib3
 
-from monitor.errors import TableError, UsageError
+from monitor.cbs.failures import (
+    BrokenPage,
+    CbsFault,
+    ForeignNextLink,
+    NoMarks,
+    NoObservations,
+    NotOffered,
+    ServiceBusy,
+    ServiceError,
+    Unreachable,
+)
+from monitor.cbs.metadata import OBSERVATIONS, ROWS
+from monitor.cbs.pages import Page, PageLoop, odata_error, unpacked
+from monitor.cbs.persistence import Persistence
+from monitor.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
-
-    from monitor.cbs.metadata import TableMeta
 
 Host = Literal["cbs", "derden"]
 """CBS's own tables, or those of third parties that CBS publishes (RIVM, police, Iv3)."""
@@ -44,142 +52,67 @@ HOSTS: Mapping[Host, str] = {
     "cbs": "https://opendata.cbs.nl",
     "derden": "https://dataderden.cbs.nl",
 }
-ROWS = "UntypedDataSet"
-"""The entity that keeps the mark of a missing value: TypedDataSet makes every mark null."""
+HOST_4 = "https://datasets.cbs.nl"
+"""Where OData v4 is."""
 
 CONNECT_SECONDS = 10.0
-LONGEST_PAUSE = 60.0
-"""Seconds, also where CBS's Retry-After asks for more."""
+TIMEOUT = 60.0
+"""Seconds of silence after which an answer is given up; at first that is sooner."""
+RETRIES = 15
+"""How often a passing fault is asked again; see ``persistence`` for why so often."""
+AT_ONCE = 4
+"""Requests that are under way at any moment."""
 
-_ROWS_START = re.compile(rb'"value"\s*:\s*\[')
-_NO_ROWS = re.compile(rb'"value"\s*:\s*\[\s*\]')
-_HEAD = 4096
-"""Bytes of a body in which its rows begin."""
-_LARGEST_PAGE = 1 << 28
-"""Bytes that are set apart for a page at the most, whatever it says of its own size."""
+_PASSING_STATUSES = (requests.codes.request_timeout, requests.codes.too_many_requests)
 _T = TypeVar("_T")
-
-
-class CbsFault(TableError):  # noqa: N818 - what its kinds are called
-    """CBS gave no usable answer. ``passing``: asking again may help."""
-
-    passing: ClassVar[bool] = False
-    pause: float | None = None
-    """Seconds that CBS asks to wait, if it does."""
-
-
-class Unreachable(CbsFault):
-    """No connection, or no answer in time."""
-
-    explanation = "CBS was niet bereikbaar of antwoordde niet op tijd."
-    passing = True
-
-
-class ServiceError(CbsFault):
-    """CBS refused the request."""
-
-    explanation = "CBS weigerde het verzoek om deze tabel."
-
-
-class ServiceBusy(CbsFault):
-    """CBS answered with an error that may pass: 429, 5xx, or ``odata.error`` with status 200."""
-
-    explanation = "CBS meldde een storing."
-    passing = True
-
-
-class BrokenPage(CbsFault):
-    """An answer that is cut off or is not JSON."""
-
-    explanation = "CBS gaf een onvolledig of onleesbaar antwoord."
-    passing = True
-
-
-class NotOffered(CbsFault):
-    """The service does not have the table."""
-
-    explanation = "CBS biedt deze tabel niet (meer) aan."
-
-
-class NoMarks(CbsFault):
-    """The table has no UntypedDataSet."""
-
-    explanation = "Van deze tabel is niet te zien waarom cijfers ontbreken."
-
-
-class ForeignNextLink(CbsFault):
-    """A page says that the next one is at another host."""
-
-    explanation = "Het antwoord van CBS verwees naar een ander adres. Dat volgen we niet."
-
-
-class EndlessPages(CbsFault):
-    """The pages of a table don't come to an end."""
-
-    explanation = "CBS bleef pagina's van deze tabel leveren. Er kwam geen einde aan."
-
-
-class EmptyTable(CbsFault):
-    """The answer is in order and has no rows."""
-
-    explanation = "CBS gaf voor deze tabel geen enkele rij."
-
-
-class UnknownSelection(CbsFault):
-    """A selection names a dimension or code that the table does not have."""
-
-    explanation = "De tabel heeft een gevraagde indeling of code niet (meer)."
-
-
-@dataclass(frozen=True)
-class Page:
-    """One answer with rows.
-
-    Attributes:
-        packed: gzip of the body: the very bytes that came if the service compressed.
-        body: the JSON text.
-        next_link: address of the next page, on the same host, or None.
-    """
-
-    packed: bytes
-    body: bytes
-    next_link: str | None
+_R = TypeVar("_R")
 
 
 class Service:
-    """CBS's OData v3, at CBS or at an address that takes its place (``monitor replay``).
+    """CBS's OData, at CBS or at an address that takes its place (``monitor replay``).
+
+    What it learns of a host (that it is down, how slow it is) it keeps: make one a run.
 
     Args:
-        address: ``http://host:port`` to be asked instead of both of CBS's hosts.
-        timeout: seconds of silence after which an answer is given up.
-        retries: how often a passing fault is asked again, with a pause that doubles from a second.
+        address: ``http://host:port`` to be asked instead of all of CBS's hosts.
+        timeout: see ``TIMEOUT``.
+        retries: see ``RETRIES``.
+        at_once: see ``AT_ONCE``.
         sleep: waits a number of seconds; tests give another.
+        clock: gives seconds that never run back; tests give another.
 
     Raises:
-        UsageError: ``address`` is no http(s) address.
+        UsageError: ``address`` is no http(s) address, or nothing may be asked.
     """
 
     def __init__(
         self,
         address: str | None = None,
         *,
-        timeout: float = 60.0,
-        retries: int = 4,
+        timeout: float = TIMEOUT,
+        retries: int = RETRIES,
+        at_once: int = AT_ONCE,
         sleep: Callable[[float], None] = time.sleep,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         parts = urlsplit(address or "https://host")
         if parts.scheme not in ("http", "https") or not parts.netloc or parts.query:
             raise UsageError(f"'{address}' is no address of a service: write http://host:port.")
+        if at_once < 1:
+            raise UsageError(f"{at_once} requests at once is too few: at least 1.")
         self._address = address and address.rstrip("/")
-        self._timeout = (min(CONNECT_SECONDS, timeout), timeout)
-        self._retries = retries
-        self._sleep = sleep
-        self._session = requests.Session()
-        self._session.headers["Accept-Encoding"] = "gzip"
+        self._at_once = at_once
+        self._persistence = Persistence(
+            timeout=timeout, retries=retries, at_once=at_once, sleep=sleep, clock=clock
+        )
 
     def address(self, host: Host = "cbs") -> str:
         """Return what stands before ``/ODataFeed``."""
         return self._address or HOSTS[host]
+
+    def address4(self) -> str:
+        """Return what stands before ``/odata/v1``."""
+        return self._address or HOST_4
 
     def tables(self, host: Host = "cbs") -> list[dict[str, Any]]:
         """Return the service's list of tables, a row each."""
@@ -204,126 +137,118 @@ class Service:
             NotOffered: the table or the entity is not there.
             CbsFault: no usable answer.
         """
-        return list(self._ask_cbsodata(table_id, host, cbsodata.get_meta, table_id, name))
 
-    def rows(
-        self, table_id: str, parse: Callable[[bytes], _T], where: str = "", host: Host = "cbs"
+        def read(page: bytes) -> list[dict[str, Any]]:
+            rows = json.loads(page)["value"]
+            if not isinstance(rows, list):
+                raise BrokenPage(table_id, f"{name} has no list of rows, 'value'")
+            return rows
+
+        address = f"{self._feed(table_id, host)}/{quote(name)}?$format=json"
+        return [row for _, rows in self.pages(table_id, [address], read) for row in rows]
+
+    def rows_address(self, table_id: str, host: Host = "cbs") -> str:
+        """Return where the rows of a table begin in v3."""
+        return f"{self._feed(table_id, host)}/{ROWS}?$format=json"
+
+    def _feed(self, table_id: str, host: Host) -> str:
+        return f"{self.address(host)}/ODataFeed/odata/{quote(table_id)}"
+
+    def json(self, table_id: str, address: str) -> dict[str, Any]:
+        """Return the JSON object at an address.
+
+        Raises:
+            NotOffered: it is not there.
+            CbsFault: no usable answer.
+        """
+
+        def read(_: bytes, body: bytes) -> dict[str, Any]:
+            try:
+                content = json.loads(body)
+            except ValueError as error:
+                raise BrokenPage(table_id, f"{error}: {address}") from error
+            if not isinstance(content, dict):
+                raise BrokenPage(table_id, f"the answer is not a JSON object: {address}")
+            if "odata.error" in content or "error" in content:
+                raise ServiceBusy(table_id, f"{odata_error(content)}: {address}")
+            return content
+
+        return self._get(table_id, address, read)
+
+    def pages(
+        self,
+        table_id: str,
+        addresses: Sequence[str],
+        parse: Callable[[bytes], _T],
+        *,
+        had: Callable[[str], bytes | None] = lambda _: None,
+        rows: int | None = None,
     ) -> Iterator[tuple[Page, _T]]:
-        """Yield the pages of UntypedDataSet in order, each with what ``parse`` makes of its body.
-
-        Two threads parse while the next page is on its way. A page with rows that turn out to be no
-        JSON is asked again.
+        """Yield the pages of rows in order, each with what ``parse`` makes of its body.
 
         Args:
             table_id: CBS's identifier.
-            parse: reads the rows of a body, in any thread; raises TableError.
-            where: ``$filter``, from ``odata_filter``.
-            host: where the table is published.
+            addresses: where a chain of pages begins: one, or one a part of a selection.
+            parse: reads the rows of a body, in any thread; raises TableError. A body that turns out
+                to be no JSON is asked again.
+            had: gives the gzipped page that an earlier fetch left of an address, in any thread: it
+                is not asked. None for no such page.
+            rows: the number of rows at ``addresses``, where CBS states it: then no page is asked
+                in vain.
 
         Raises:
             NoMarks: the table has no UntypedDataSet.
             CbsFault: no usable answer, or pages that can't be trusted.
             TableError: from ``parse``.
         """
-        url = f"{self.address(host)}/ODataFeed/odata/{quote(table_id)}/{ROWS}?$format=json"
-        if where:
-            url += f"&$filter={quote(where)}"
-        with ThreadPoolExecutor(2) as pool:
-            waiting: deque[tuple[str, Page, Future[_T]]] = deque()
-            for at, page in self._pages(table_id, url):
-                waiting.append((at, page, pool.submit(parse, page.body)))
-                if len(waiting) > 6:
-                    yield self._parsed(table_id, *waiting.popleft(), parse)
-            while waiting:
-                yield self._parsed(table_id, *waiting.popleft(), parse)
 
-    def _pages(self, table_id: str, url: str) -> Iterator[tuple[str, Page]]:
-        seen: set[str] = set()
-        at: str | None = url
-        while at:
-            if at in seen:
-                raise EndlessPages(table_id, f"the next page is one that was had before: {at}")
-            seen.add(at)
-            page = self._persist(lambda at=at: self._page(table_id, at))  # type: ignore[misc]
-            yield at, page
-            if page.next_link and _NO_ROWS.search(page.body, 0, _HEAD):
-                raise EndlessPages(table_id, f"a page without rows says there is more: {at}")
-            at = page.next_link
+        def get(address: str, read: Callable[[bytes, bytes], _R], wanted: Callable[[], bool]) -> _R:
+            return self._get(table_id, address, read, wanted)
 
-    def _parsed(
+        return PageLoop(table_id, get, parse, had, rows, self._at_once).run(addresses)
+
+    def _get(
         self,
         table_id: str,
-        url: str,
-        page: Page,
-        parsing: Future[_T],
-        parse: Callable[[bytes], _T],
-    ) -> tuple[Page, _T]:
-        try:
-            return page, parsing.result()
-        except TableError:
-            if _is_json(page.body):
-                raise
+        address: str,
+        read: Callable[[bytes, bytes], _T],
+        wanted: Callable[[], bool] = lambda: True,
+    ) -> _T:
+        """Return what ``read`` makes of an answer, gzipped and plain."""
 
-        def again() -> tuple[Page, _T]:
-            page = self._page(table_id, url)
-            if not _is_json(page.body):
-                raise BrokenPage(table_id, f"the rows are not valid JSON: {url}")
-            return page, parse(page.body)
+        def attempt(session: requests.Session, patience: float) -> _T:
+            return read(*_answer(session, table_id, address, patience))
 
-        return self._persist(again)
-
-    def _page(self, table_id: str, url: str) -> Page:
-        try:
-            # A redirect is not followed: it could lead to another host.
-            with self._session.get(
-                url, timeout=self._timeout, stream=True, allow_redirects=False
-            ) as response:
-                # Not decoded: the archive keeps the bytes that came.
-                body = response.raw.read(decode_content=False)
-        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
-            raise _no_answer(table_id, url, error) from error
-        if response.status_code != requests.codes.ok:
-            raise _refusal(table_id, response, rows=True)
-        encoding = response.headers.get("Content-Encoding", "identity")
-        try:
-            if encoding == "gzip":
-                packed, body = body, _unpacked(body)
-            elif encoding == "identity":
-                packed = gzip.compress(body, 1, mtime=0)
-            else:
-                raise ServiceError(table_id, f"compression '{encoding}' was not asked: {url}")
-            envelope = _envelope(body)
-        except (ValueError, EOFError, OSError, zlib.error) as error:
-            raise BrokenPage(table_id, f"{error}: {url}") from error
-        if "value" not in envelope:
-            raise ServiceBusy(table_id, f"{_odata_error(envelope)}: {url}")
-        return Page(packed, body, self._next(table_id, url, envelope.get("odata.nextLink")))
-
-    @staticmethod
-    def _next(table_id: str, url: str, link: str | None) -> str | None:
-        if not link:
-            return None
-        here, there = urlsplit(url), urlsplit(urljoin(url, link))
-        if there.netloc.lower() != here.netloc.lower():
-            raise ForeignNextLink(table_id, f"the nextLink {link} leaves {here.netloc}")
-        return there._replace(scheme=here.scheme).geturl()
+        return self._persistence.ask(_host(address), table_id, attempt, wanted)
 
     def _ask_cbsodata(
         self, table_id: str, host: Host, function: Callable[..., Any], *arguments: str
     ) -> Any:
         scheme, _, catalogue = self.address(host).partition("://")
-        what = " ".join((catalogue, *arguments))
+        name = urlsplit(self.address(host)).hostname
+        what = " ".join((_host(self.address(host)), *arguments))
 
-        def ask() -> Any:
+        def attempt(_: requests.Session, patience: float) -> Any:
+            # cbsodata follows any nextLink. To every host but this one it gets no further than a
+            # proxy that has no name, which ``requests`` refuses before it sends anything.
+            own = cbsodata.options.requests.get("proxies") or {}
+            proxies = {f"{way}://{name}": own.get(way) for way in ("http", "https")}
             try:
                 with _SCHEME.lent(scheme == "https"):
-                    return function(*arguments, catalog_url=catalogue, timeout=self._timeout)
+                    return function(
+                        *arguments,
+                        catalog_url=catalogue,
+                        timeout=(min(CONNECT_SECONDS, patience), patience),
+                        proxies={**proxies, "all": "http://"},
+                    )
             except requests.HTTPError as error:
                 # cbsodata raises its own, made of the one that has the response.
                 response = getattr(error.__cause__, "response", None)
                 if response is None:
                     raise ServiceError(table_id, f"{error} ({what})") from error
                 raise _refusal(table_id, response) from error
+            except requests.exceptions.InvalidProxyURL as error:
+                raise ForeignNextLink(table_id, f"a nextLink leaves {what}") from error
             except (KeyError, TypeError) as error:
                 raise ServiceBusy(table_id, f"an odata.error with status 200 ({what})") from error
             except json.JSONDecodeError as error:
@@ -331,58 +256,7 @@ class Service:
             except (requests.RequestException, OSError) as error:
                 raise _no_answer(table_id, what, error) from error
 
-        return self._persist(ask)
-
-    def _persist(self, ask: Callable[[], _T]) -> _T:
-        """Ask until there is an answer, a fault that does not pass, or no retry left."""
-        for attempt in range(self._retries):
-            try:
-                return ask()
-            except CbsFault as fault:
-                if not fault.passing:
-                    raise
-                # Jitter: programs that failed together must not come back together.
-                pause = 2.0**attempt * random.uniform(0.5, 1.0)  # noqa: S311 - not cryptography
-                self._sleep(min(LONGEST_PAUSE, pause if fault.pause is None else fault.pause))
-        try:
-            return ask()
-        except CbsFault as fault:
-            if fault.passing and self._retries:
-                fault.args = (f"{fault} (asked {self._retries + 1} times)",)
-            raise
-
-
-def odata_filter(select: Mapping[str, Sequence[str]]) -> str:
-    """Return ``$filter`` for keys as CBS pads them (see ``source_keys``); '' for no selection."""
-    return " and ".join(
-        "(" + " or ".join(f"{dimension} eq '" + key.replace("'", "''") + "'" for key in keys) + ")"
-        for dimension, keys in sorted(select.items())
-    )
-
-
-def source_keys(meta: TableMeta, select: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, ...]]:
-    """Return a selection with each trimmed code as the table spells it, blanks included.
-
-    The width differs a dimension and a table, and a filter with another width finds nothing.
-
-    Raises:
-        UnknownSelection: the table does not have the dimension or a code.
-    """
-    dimensions = {dimension.key: dimension.members for dimension in meta.dimensions}
-    keys: dict[str, tuple[str, ...]] = {}
-    for dimension, codes in select.items():
-        if dimension not in dimensions:
-            raise UnknownSelection(
-                meta.table_id,
-                f"no dimension '{dimension}' to select on; it has {', '.join(dimensions)}",
-            )
-        members = dimensions[dimension]
-        missing = [code for code in codes if code not in members]
-        if missing or not codes:
-            what = f"no member {', '.join(missing)}" if missing else "nothing selected"
-            raise UnknownSelection(meta.table_id, f"{what} in dimension '{dimension}'")
-        keys[dimension] = tuple(members[code].source_key for code in codes)
-    return keys
+        return self._persistence.ask(_host(self.address(host)), table_id, attempt)
 
 
 class _Scheme:
@@ -419,47 +293,29 @@ class _Scheme:
 _SCHEME = _Scheme()
 
 
-def _envelope(body: bytes) -> dict[str, Any]:
-    """Return an answer without its rows, which are read later and faster.
-
-    Raises:
-        ValueError: it is not JSON, or not an object.
-    """
-    start = _ROWS_START.search(body, 0, _HEAD)
-    end = body.rfind(b"]")
-    envelope: object = None
-    if start and end >= start.end():
-        try:
-            envelope = json.loads(body[: start.end()] + body[end:])
-        except ValueError:
-            envelope = None  # A bracket after the rows: read it all.
-    if envelope is None:
-        envelope = json.loads(body)
-    if not isinstance(envelope, dict):
-        raise ValueError("the answer is not a JSON object")  # noqa: TRY004 - as json.loads
-    return envelope
-
-
-def _is_json(body: bytes) -> bool:
+def _answer(
+    session: requests.Session, table_id: str, address: str, patience: float
+) -> tuple[bytes, bytes]:
+    """Ask once; returns the body gzipped (the very bytes that came, if they were) and plain."""
+    timeout = (min(CONNECT_SECONDS, patience), patience)
     try:
-        json.loads(body)
-    except ValueError:
-        return False
-    return True
-
-
-def _odata_error(envelope: Mapping[str, Any]) -> str:
-    error = envelope.get("odata.error")
-    message = error.get("message") if isinstance(error, dict) else None
-    text = message.get("value") if isinstance(message, dict) else None
-    return f"odata.error '{text}'" if text else "an answer without rows"
-
-
-def _unpacked(packed: bytes) -> bytes:
-    """Decompress gzip into room of the right size, which its last four bytes tell."""
-    size = int.from_bytes(packed[-4:], "little")
-    body = zlib.decompress(packed, wbits=31, bufsize=max(1, min(size, _LARGEST_PAGE)))
-    return body if len(body) == size else gzip.decompress(packed)
+        # A redirect is not followed: it could lead to another host.
+        with session.get(address, timeout=timeout, stream=True, allow_redirects=False) as response:
+            # Not decoded: the archive keeps the bytes that came.
+            body = response.raw.read(decode_content=False)
+    except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
+        raise _no_answer(table_id, address, error) from error
+    if response.status_code != requests.codes.ok:
+        raise _refusal(table_id, response)
+    encoding = response.headers.get("Content-Encoding", "identity")
+    if encoding == "identity":
+        return gzip.compress(body, 1, mtime=0), body
+    if encoding != "gzip":
+        raise ServiceError(table_id, f"compression '{encoding}' was not asked: {address}")
+    try:
+        return body, unpacked(body)
+    except ValueError as error:
+        raise BrokenPage(table_id, f"{error}: {address}") from error
 
 
 def _no_answer(table_id: str, what: str, error: Exception) -> CbsFault:
@@ -473,16 +329,18 @@ def _no_answer(table_id: str, what: str, error: Exception) -> CbsFault:
     return kind(table_id, f"{error}: {what}")
 
 
-def _refusal(table_id: str, response: requests.Response, *, rows: bool = False) -> CbsFault:
+def _refusal(table_id: str, response: requests.Response) -> CbsFault:
     status, url = response.status_code, response.url
     if status == requests.codes.not_found:
-        if rows:
+        if urlsplit(url).path.endswith(f"/{ROWS}"):
             return NoMarks(
                 table_id,
                 f"there is no {ROWS}, and TypedDataSet does not tell a missing value's mark: {url}",
             )
+        if urlsplit(url).path.endswith(f"/{OBSERVATIONS}"):
+            return NoObservations(table_id, f"there are no {OBSERVATIONS}: {url}")
         return NotOffered(table_id, f"not found: {url}")
-    if status != requests.codes.too_many_requests and status < 500:
+    if status < 500 and status not in _PASSING_STATUSES:
         return ServiceError(table_id, f"status {status}: {url}")
     busy = ServiceBusy(table_id, f"status {status}: {url}")
     busy.pause = _retry_after(response.headers.get("Retry-After"))
@@ -500,3 +358,7 @@ def _retry_after(header: str | None) -> float | None:
         return max(0.0, (moment - datetime.now(UTC)).total_seconds())
     except (TypeError, ValueError):
         return None
+
+
+def _host(address: str) -> str:
+    return urlsplit(address).netloc.rpartition("@")[2].lower()

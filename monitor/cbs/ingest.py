@@ -31,7 +31,7 @@ from monitor.cbs.archive import (
     remove,
     scratch,
 )
-from monitor.cbs.client import CbsFault, EmptyTable, NotOffered
+from monitor.cbs.failures import CbsFault, EmptyTable, NotOffered
 from monitor.cbs.metadata import Row, TableMeta, build_meta
 from monitor.cbs.observations import AreaCodes, write_observations
 from monitor.cbs.recording import RecordingWriter, identity
@@ -311,7 +311,9 @@ class _Way:
         gone = sorted(
             name if isinstance(name, str) else " > ".join(name)
             for name in self.needed
-            if before.find_topic(name) and not meta.find_topic(name)
+            if before.odata == meta.odata  # v4 names all topics otherwise
+            and before.find_topic(name)
+            and not meta.find_topic(name)
         )
         if gone:
             raise VanishedTopicError(
@@ -375,7 +377,7 @@ class _Intake:
         self._archive.resume(self._key, meta.rows_entity)
         if not self._request.select:
             self._total = meta.rows_stated
-        self._recording = RecordingWriter(self._out, meta)
+        self._recording = RecordingWriter(self._out, meta, whole=not self._request.select)
         return meta
 
     def had(self, address: str) -> bytes | None:

@@ -1,6 +1,6 @@
 """What a table says about itself: its topics, dimensions and their members.
 
-Belongs here: reading the metadata entities (pure: rows in, objects out).
+Belongs here: reading the metadata entities of OData v3 and v4 (pure: rows in, objects out).
 Does not belong here: fetching them (``client``), the figures (``recording``, ``observations``) and
 judging a reference that matches no topic or many (``monitor.indicators``).
 """
@@ -8,7 +8,7 @@ judging a reference that matches no topic or many (``monitor.indicators``).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from monitor.cbs.text import clean, stem
@@ -24,9 +24,15 @@ DIMENSION_KINDS: Mapping[str, DimensionKind] = {
     "TimeDimension": "time",
     "Dimension": "other",
 }
-"""``DataProperties.Type`` of a dimension -> kind. Dimensions are known by it, not by their name."""
+"""``DataProperties.Type`` (v4: ``Dimensions.Kind``) -> kind. Dimensions are known by it, not by
+their name."""
 
-_TEXTS = ("ShortDescription", "Summary", "Description", "ExplanatoryText")
+ROWS = "UntypedDataSet"
+"""The rows of v3: the entity that keeps the mark of a missing value. TypedDataSet has null only."""
+OBSERVATIONS = "Observations"
+"""The rows of v4: one a figure, with the reason why one is missing."""
+
+_TEXTS = ("ShortDescription", "Summary", "Description", "ExplanatoryText", "LongDescription")
 _Form = Mapping[str, type[str] | type[int]]
 _TABLE: _Form = dict.fromkeys(("Identifier", "Title", "Period", "Modified", "Source"), str)
 _PROPERTY: _Form = {
@@ -34,6 +40,19 @@ _PROPERTY: _Form = {
     **dict.fromkeys(("ID", "ParentID", "Position", "MapYear", "Decimals"), int),
 }
 _MEMBER: _Form = dict.fromkeys(("Key", "Title", "Status", "Description"), str)
+_TABLE4: _Form = {
+    **dict.fromkeys(("Identifier", "Title", "TemporalCoverage", "Source"), str),
+    **dict.fromkeys(("Modified", "ObservationsModified"), str),
+    "ObservationCount": int,
+}
+_DIMENSION4: _Form = dict.fromkeys(("Identifier", "Kind", "Title"), str)
+_MEASURE4: _Form = {
+    **dict.fromkeys(("Identifier", "Title", "MeasureGroupId", "DataType"), str),
+    **dict.fromkeys(("Unit", "Description"), str),
+    **dict.fromkeys(("Index", "Decimals"), int),
+}
+_GROUP4: _Form = dict.fromkeys(("Id", "Title", "ParentId"), str)
+_MEMBER4: _Form = dict.fromkeys(("Identifier", "Title", "Status", "Description"), str)
 _YEARS = range(1000, 3000)
 """Those that a period code can have."""
 
@@ -55,7 +74,8 @@ class Member:
         source_key: the key as CBS pads it, for filters.
         title: trimmed; the code where CBS left the title blank.
         status: CBS's word for the status of a period, trimmed; None where it gives none.
-        raw: the whole row as it came (a region's ``Description`` holds its history).
+        raw: the whole row as it came (a region's ``Description`` holds its history); one of v4
+            has its ``Identifier`` as ``Key`` too, as v3 calls it.
     """
 
     code: str
@@ -81,15 +101,17 @@ class Topic:
     """A column with figures or, where ``numeric`` is false, with text.
 
     Attributes:
-        key: the column's name, e.g. ``AantalInwoners_5``.
-        stem: the key without its suffix number.
+        key: the column's name, e.g. ``AantalInwoners_5``; in v4 the code of the measure.
+        stem: the key without its suffix number; in v4 the whole code, because ``D000198_1`` and
+            ``D000198_2`` are different things there.
         title: trimmed.
         path: titles of the groups it is in and its own, trimmed, outermost first.
         unit: the unit with its scale; of a text topic never scaled.
         decimals: number of decimals that CBS shows.
         numeric: whether it holds figures (Datatype is not ``String``).
-        default: CBS's word on an absent row: ``Impossible``, ``Missing`` or empty.
+        default: CBS's word on an absent row: ``Impossible``, ``Missing`` or empty, as in v4.
         description: CBS's text.
+        grouped: ``path`` is whole; false where the topic is in a group that is not described.
     """
 
     key: str
@@ -101,6 +123,7 @@ class Topic:
     numeric: bool
     default: str
     description: str
+    grouped: bool = True
 
 
 @dataclass(frozen=True)
@@ -108,15 +131,15 @@ class TableMeta:
     """What a table says about itself.
 
     Attributes:
-        table_id: ``TableInfos.Identifier``.
+        table_id: ``Identifier`` of TableInfos (v4: Properties).
         title: trimmed.
-        period: ``TableInfos.Period``: ``2020``, ``1988-2026`` or empty.
-        modified: ``TableInfos.Modified`` as CBS writes it.
+        period: ``TableInfos.Period`` (v4: ``TemporalCoverage``): ``2020``, ``1988-2026`` or empty.
+        modified: ``TableInfos.Modified`` as CBS writes it (v4: see ``word_of``).
         synthetic: generated figures, whatever served them: never to be passed off as CBS's.
         definitive_by_default: the text says that figures are definitive unless a topic says not.
         topics: in the order of their position.
-        dimensions: in the order of their position.
-        infos: the row of TableInfos as it came.
+        dimensions: in the order of their position; v4 gives none: regions and periods come last.
+        infos: the row of TableInfos (v4: Properties) as it came.
         odata: the version of CBS's service that described the table.
     """
 
@@ -132,15 +155,15 @@ class TableMeta:
     odata: Literal["v3", "v4"] = "v3"
 
     @property
-    def rows_entity(self) -> str:
-        """The entity with the rows; archived pages bear its name."""
-        return "Observations" if self.odata == "v4" else "UntypedDataSet"
-
-    @property
     def rows_stated(self) -> int | None:
         """The number of rows that CBS states for the whole table, where it states one."""
-        stated = self.infos.get("RecordCount")
+        stated = self.infos.get("RecordCount" if self.odata == "v3" else "ObservationCount")
         return stated if isinstance(stated, int) and stated > 0 else None
+
+    @property
+    def rows_entity(self) -> str:
+        """The entity that holds the rows: one a combination of members (v3) or a figure (v4)."""
+        return ROWS if self.odata == "v3" else OBSERVATIONS
 
     @property
     def geo(self) -> Dimension:
@@ -177,12 +200,17 @@ class TableMeta:
             ref: a stem (``AantalInwoners``), or the whole path of group titles and title. Case
                 makes no difference in a stem: CBS writes NettoArbeidsparticipatie in one year's
                 table and Nettoarbeidsparticipatie in the next. In a title a no-break space equals
-                a space: who types a title can't see the difference.
+                a space: who types a title can't see the difference. Where groups are not known
+                (not every v4 table has them recorded), the last title of a path must do.
         """
         if isinstance(ref, str):
             return [topic for topic in self.topics if topic.stem.casefold() == ref.casefold()]
         path = _plain(ref)
-        return [topic for topic in self.topics if _plain(topic.path) == path]
+        return [
+            topic
+            for topic in self.topics
+            if _plain(topic.path) == (path if topic.grouped else path[-1:])
+        ]
 
 
 def _plain(path: Sequence[str]) -> list[str]:
@@ -193,18 +221,19 @@ def build_meta(entities: Mapping[str, Sequence[Row]]) -> TableMeta:
     """Read the metadata of a table.
 
     Args:
-        entities: rows of ``TableInfos`` (one), ``DataProperties`` and of each dimension, by name.
+        entities: rows by the name of their entity. v3: ``TableInfos`` (one row), ``DataProperties``
+            and each dimension. v4: ``Properties`` (one row), ``Dimensions``, ``MeasureCodes``,
+            ``MeasureGroups`` and, under the name of each dimension, its ``<name>Codes``.
 
     Raises:
         MetadataError: something is absent, doubled, of an unknown Type or in another form.
         UnknownUnitError: a numeric topic's unit has a scale that is not known.
     """
-    match entities.get("TableInfos"):
-        case [Mapping() as infos]:
-            _require_form(str(infos.get("Identifier")), "TableInfos", [infos], _TABLE)
-            table_id = clean(infos.get("Identifier"))
-        case _:
-            raise MetadataError("?", "TableInfos does not have exactly one row")
+    return _build4(entities) if "Properties" in entities else _build3(entities)
+
+
+def _build3(entities: Mapping[str, Sequence[Row]]) -> TableMeta:
+    table_id, infos = _infos(entities, "TableInfos", _TABLE)
     properties = entities.get("DataProperties", ())
     _require_form(table_id, "DataProperties", properties, _PROPERTY)
     properties = sorted(properties, key=_position)
@@ -213,18 +242,79 @@ def build_meta(entities: Mapping[str, Sequence[Row]]) -> TableMeta:
     for row in properties:
         kind = row.get("Type")
         if kind == "Topic":
-            topics.append(_topic(row, group_path(row, by_id), table_id))
+            topics.append(_topic(row, group_path(row, by_id), table_id, "DataProperties"))
         elif kind in DIMENSION_KINDS:
-            dimensions.append(_dimension(row, entities, table_id))
+            members = entities.get(row.get("Key") or "")
+            dimensions.append(_dimension(row, members, _MEMBER, table_id, "DataProperties"))
         elif kind != "TopicGroup":
             raise MetadataError(
                 table_id, f"DataProperties: unknown Type {kind!r} of {row.get('Key')!r}"
             )
+    return _meta(table_id, infos, topics, dimensions, "DataProperties needs")
+
+
+def _build4(entities: Mapping[str, Sequence[Row]]) -> TableMeta:
+    table_id, infos = _infos(entities, "Properties", _TABLE4)
+    forms = {"Dimensions": _DIMENSION4, "MeasureCodes": _MEASURE4, "MeasureGroups": _GROUP4}
+    for name, form in forms.items():
+        _require_form(table_id, name, entities.get(name, ()), form)
+    groups = {row.get("Id"): row for row in entities.get("MeasureGroups", ())}
+    topics = []
+    for row in sorted(entities.get("MeasureCodes", ()), key=_position):
+        topic = _topic(_as_v3(row), group_path(row, groups), table_id, "MeasureCodes")
+        group = row.get("MeasureGroupId")
+        topics.append(replace(topic, stem=topic.key, grouped=group is None or group in groups))
+    dimensions = []
+    for row in entities.get("Dimensions", ()):
+        if row.get("Kind") not in DIMENSION_KINDS:
+            what = f"unknown Kind {row.get('Kind')!r} of {row.get('Identifier')!r}"
+            raise MetadataError(table_id, f"Dimensions: {what}")
+        members = entities.get(row.get("Identifier") or "")
+        dimensions.append(_dimension(_as_v3(row), members, _MEMBER4, table_id, "Dimensions"))
+    # As CBS serves them; what is served says no position.
+    dimensions.sort(key=lambda d: (("other", "geo", "time").index(d.kind), d.key))
+    meta = _meta(table_id, infos, topics, dimensions, "MeasureCodes and Dimensions need")
+    period = clean(infos.get("TemporalCoverage"))
+    return replace(meta, period=period, modified=word_of(infos), odata="v4")
+
+
+def word_of(properties: Row) -> str:
+    """Return when a v4 table last changed: its observations or the rest of it, the later of both.
+
+    Statuses and titles change without observations, so ``ObservationsModified`` alone won't do.
+    """
+    moments = [properties.get(key) for key in ("ObservationsModified", "Modified")]
+    return max((clean(moment) for moment in moments if isinstance(moment, str)), default="")
+
+
+def _as_v3(row: Row) -> Row:
+    """Return a row of v4 with the names that v3 has for the same things besides."""
+    year = row.get("MapYear")
+    return {
+        **row,
+        "Key": row.get("Identifier"),
+        "Type": row.get("Kind"),
+        "Datatype": row.get("DataType"),
+        # Written as text, and empty where there is none.
+        "MapYear": int(year) if isinstance(year, str) and year.isdecimal() else year or None,
+    }
+
+
+def _infos(entities: Mapping[str, Sequence[Row]], name: str, form: _Form) -> tuple[str, Row]:
+    match entities.get(name):
+        case [Mapping() as infos]:
+            _require_form(str(infos.get("Identifier")), name, [infos], form)
+            return clean(infos.get("Identifier")), infos
+        case _:
+            raise MetadataError("?", f"{name} does not have exactly one row")
+
+
+def _meta(
+    table_id: str, infos: Row, topics: list[Topic], dimensions: list[Dimension], needed: str
+) -> TableMeta:
     keys = [topic.key for topic in topics] + [dimension.key for dimension in dimensions]
     if len(keys) != len(set(keys)) or not topics or not dimensions:
-        raise MetadataError(
-            table_id, f"DataProperties needs topics and dimensions, each once; it has {keys}"
-        )
+        raise MetadataError(table_id, f"{needed} topics and dimensions, each once; it has {keys}")
     text = " ".join(" ".join(str(infos.get(key) or "") for key in _TEXTS).split()).lower()
     return TableMeta(
         table_id=table_id,
@@ -248,36 +338,43 @@ def _require_form(table_id: str, entity: str, rows: Sequence[Row], form: _Form) 
             cell = row.get(key)
             if cell is not None and type(cell) is not kind:
                 what = "text" if kind is str else "a whole number"
+                name = row.get("Key", row.get("Identifier"))
                 raise MetadataError(
-                    table_id, f"{entity}, row {row.get('Key')!r}: {key} {cell!r} is not {what}"
+                    table_id, f"{entity}, row {name!r}: {key} {cell!r} is not {what}"
                 )
 
 
 def _position(row: Row) -> tuple[bool, int, str]:
     """Order by position, so that the order in which rows are served makes no difference."""
-    position = row.get("Position")
-    return position is None, position or 0, row.get("Key") or ""
+    position = row.get("Position", row.get("Index"))
+    return position is None, position or 0, row.get("Key") or row.get("Identifier") or ""
+
+
+_PARENTS = ("ParentID", "MeasureGroupId", "ParentId")
+"""What the group is called that a row of DataProperties, MeasureCodes or MeasureGroups is in."""
 
 
 def group_path(row: Row, by_id: Mapping[Any, Row]) -> tuple[str, ...]:
-    """Return the titles of the groups a row of DataProperties is in, outermost first.
+    """Return the titles of the groups a row of DataProperties or MeasureCodes is in.
 
-    A group that is not among the rows (in a selected recording) is left out.
+    The outermost comes first. A group that is not among the rows (in a selected recording) is left
+    out.
     """
     path: list[str] = []
-    while row.get("ParentID") is not None and len(path) < len(by_id):
-        parent = by_id.get(row["ParentID"])
-        if parent is None:
+    while len(path) < len(by_id):
+        above = next((row[key] for key in _PARENTS if row.get(key) is not None), None)
+        parent = by_id.get(above)
+        if above is None or parent is None:
             break
         path.insert(0, clean(parent.get("Title")))
         row = parent
     return tuple(path)
 
 
-def _topic(row: Row, groups: tuple[str, ...], table_id: str) -> Topic:
+def _topic(row: Row, groups: tuple[str, ...], table_id: str, entity: str) -> Topic:
     key, datatype, title = row.get("Key"), row.get("Datatype"), clean(row.get("Title"))
     if not key or not datatype:
-        raise MetadataError(table_id, f"DataProperties: topic {title!r} lacks a Key or a Datatype")
+        raise MetadataError(table_id, f"{entity}: topic {title!r} lacks a Key or a Datatype")
     numeric = datatype != "String"
     unit = clean(row.get("Unit"))
     return Topic(
@@ -293,16 +390,19 @@ def _topic(row: Row, groups: tuple[str, ...], table_id: str) -> Topic:
     )
 
 
-def _dimension(row: Row, entities: Mapping[str, Sequence[Row]], table_id: str) -> Dimension:
+def _dimension(
+    row: Row, rows: Sequence[Row] | None, form: _Form, table_id: str, entity: str
+) -> Dimension:
     key, map_year = row.get("Key"), row.get("MapYear")
     if not key:
-        raise MetadataError(table_id, f"DataProperties: a {row['Type']} without a Key")
+        raise MetadataError(table_id, f"{entity}: a {row['Type']} without a Key")
     if map_year is not None and map_year not in _YEARS:
-        raise MetadataError(table_id, f"DataProperties, row {key!r}: MapYear {map_year} is no year")
-    rows = entities.get(key)
+        raise MetadataError(table_id, f"{entity}, row {key!r}: MapYear {map_year} is no year")
     if rows is None:
         raise MetadataError(table_id, f"the entity of dimension {key} is not there")
-    _require_form(table_id, key, rows, _MEMBER)
+    _require_form(table_id, key, rows, form)
+    if form is _MEMBER4:
+        rows = [{**member, "Key": member.get("Identifier")} for member in rows]
     for member in rows:
         if not clean(member.get("Key")):
             raise MetadataError(table_id, f"{key}: member {member.get('Title')!r} without a Key")

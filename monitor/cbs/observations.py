@@ -19,7 +19,7 @@ import pyarrow as pa
 
 from monitor.cbs.metadata import MetadataError, TableMeta, Topic
 from monitor.cbs.periods import parse_period
-from monitor.cbs.recording import RecordingError, quoted
+from monitor.cbs.recording import VALUE, RecordingError, UnknownMarkError, quoted
 from monitor.cbs.text import NUMBER
 from monitor.errors import TableError
 
@@ -28,6 +28,21 @@ if TYPE_CHECKING:
 
 MARKS = (".", "")
 """CBS's marks of a missing value: a full stop and a blank."""
+
+ATTRIBUTES: Mapping[str, str] = {
+    "Impossible": "",
+    "Missing": ".",
+    "Confidential": ".",
+    "NotAvailable": ".",
+}
+"""``ValueAttribute`` of a v4 figure that is missing -> the mark that v3 has in its place.
+
+Impossible: recorded figures of 03759ned are blank in v3 in just the cells that are Impossible in
+v4. The others are in no recording; other people's clients of v4 name them. What they have in common
+is v3's full stop, which the legend in ``Properties.LongDescription`` explains as "het cijfer is
+onbekend, onvoldoende betrouwbaar of geheim": unknown, unreliable or confidential. So they get that
+mark, and the reason that goes with it, ``unknown_or_confidential``, is true of each.
+"""
 
 STATUSES: Mapping[str | None, str] = {
     "Voorlopig": "provisional",
@@ -45,12 +60,6 @@ _MEMORY, _MEMORY_A_COLUMN = 48, 8
 folder beside the file that is written."""
 _DOUBLED = 4
 """How often it is given twice as much, where it can't do with that."""
-
-
-class UnknownMarkError(TableError):
-    """A cell that is neither a number nor a known mark of a missing value."""
-
-    explanation = "In de tabel staat een teken of getal dat de monitor niet kan lezen."
 
 
 class UnknownStatusError(TableError):
@@ -104,7 +113,8 @@ def write_observations(
     MapYear, else the period's year; ``period`` CBS's code; ``period_type``; ``year`` SMALLINT;
     ``topic`` key; ``members`` of the other dimensions, ``Geslacht=3000;Leeftijd=10000`` sorted by
     dimension, empty where there are none; ``value`` DECIMAL(18,6); ``source_mark`` null beside a
-    value, else ``.`` or blank; ``status`` definitive | revised_provisional | provisional | unknown.
+    value, else ``.`` or blank (of v4: see ``ATTRIBUTES``); ``status`` definitive |
+    revised_provisional | provisional | unknown.
 
     The status is the period's. In a table without periods it is the topic's: provisional where the
     topic's description says "voorlopige cijfers", else definitive where TableInfos says that the
@@ -152,7 +162,7 @@ def _convert(
         con.execute("SET VARIABLE recording = $path", {"path": str(recording)})
         con.execute(_recording_view(meta))
         _check_rows(con, meta)
-        _check_cells(con, meta)
+        (_check_figures if meta.odata == "v4" else _check_cells)(con, meta)
         _look_up_regions(con, meta, codes)
         _look_up_periods(con, meta, request)
         found = con.execute(
@@ -167,11 +177,22 @@ def _convert(
 
 
 def _recording_view(meta: TableMeta) -> str:
-    """Return SQL of ``recording``: dimensions by position (d1, d2 ...), numeric topics, row key."""
+    """Return SQL of ``recording``: row key and dimensions by position (d1, d2 ...).
+
+    Beside them come the numeric topics (t1, t2 ...) or, in v4, the topic, why a figure is missing,
+    and the figure: ``topic``, ``attribute``, ``text``.
+    """
     dimensions = [f"coalesce({quoted(d.key)}, '')" for d in meta.dimensions]
     columns = [f"concat_ws('|', {', '.join(dimensions)}) AS row_key"]
     columns += [f"{column} AS d{n}" for n, column in enumerate(dimensions)]
-    columns += [f"coalesce({quoted(t.key)}, '') AS t{n}" for n, t in enumerate(_topics(meta))]
+    if meta.odata == "v4":
+        columns += [
+            "coalesce(Measure, '') AS topic",
+            "coalesce(ValueAttribute, '') AS attribute",
+            f"{quoted(VALUE)} AS text",
+        ]
+    else:
+        columns += [f"coalesce({quoted(t.key)}, '') AS t{n}" for n, t in enumerate(_topics(meta))]
     return (
         f"CREATE VIEW recording AS SELECT {', '.join(columns)}"
         " FROM read_parquet(getvariable('recording'))"
@@ -191,19 +212,23 @@ def _check_rows(con: duckdb.DuckDBPyConnection, meta: TableMeta) -> None:
     """Refuse codes that a dimension doesn't list, rows that are there twice, and no rows at all."""
     if not con.execute("SELECT count(*) FROM recording").fetchall()[0][0]:
         raise RecordingError(meta.table_id, "a recording without rows")
-    for dimension in meta.dimensions:
-        column = _column(meta, dimension.key)
+    listed = [
+        (f"dimension {d.key}", f"d{n}", list(d.members)) for n, d in enumerate(meta.dimensions)
+    ]
+    if meta.odata == "v4":
+        listed.append(("MeasureCodes", "topic", [topic.key for topic in meta.topics]))
+    for name, column, members in listed:
         row = con.execute(
             f"SELECT min((row_key, {column})) FROM recording"
             f" WHERE {column} NOT IN (SELECT unnest($codes::VARCHAR[]))",
-            {"codes": list(dimension.members)},
+            {"codes": members},
         ).fetchall()[0][0]
         if row:
             raise UnknownMemberError(
                 meta.table_id,
-                f"row {row[0]}: dimension {dimension.key} does not list the code {row[1]!r}",
+                f"row {row[0]}: {name} does not list the code {row[1]!r}",
             )
-    keys = ", ".join(_column(meta, dimension.key) for dimension in meta.dimensions)
+    keys = ", ".join(column for _, column, _ in listed)
     row = con.execute(
         f"SELECT min(row_key) FROM (SELECT any_value(row_key) AS row_key FROM recording"
         f" GROUP BY {keys} HAVING count(*) > 1)"
@@ -229,11 +254,28 @@ def _check_cells(con: duckdb.DuckDBPyConnection, meta: TableMeta) -> None:
                 f"SELECT row_key, t{n} FROM recording WHERE {wrong[n]} ORDER BY row_key LIMIT 1",
                 values,
             ).fetchall()[0]
-            raise UnknownMarkError(
-                meta.table_id,
-                f"row {row}, topic {topic.key}: {text!r} is neither a number of at most 12 digits "
-                "and 6 decimals nor a known mark of a missing value",
-            )
+            raise UnknownMarkError(meta.table_id, row, topic.key, repr(text))
+
+
+def _check_figures(con: duckdb.DuckDBPyConnection, meta: TableMeta) -> None:
+    """Refuse a figure of v4 that is neither a number nor missing for a known reason."""
+    found = con.execute(
+        """
+        SELECT row_key, topic, attribute, text FROM recording
+        WHERE topic IN (SELECT unnest($topics::VARCHAR[])) AND NOT CASE
+            WHEN attribute = 'None' THEN coalesce(regexp_full_match(text, $number), false)
+            ELSE attribute IN $reasons AND text IS NULL
+        END
+        ORDER BY ALL LIMIT 1""",
+        {
+            "topics": [topic.key for topic in _topics(meta)],
+            "number": NUMBER,
+            "reasons": list(ATTRIBUTES),
+        },
+    ).fetchall()
+    for row, topic, attribute, text in found:
+        cell = f"{text or 'no value'} with ValueAttribute {attribute!r}"
+        raise UnknownMarkError(meta.table_id, row, topic, cell)
 
 
 def _enum(con: duckdb.DuckDBPyConnection, name: str, values: Iterable[str]) -> None:
@@ -351,11 +393,8 @@ def topic_status(meta: TableMeta, topic: Topic) -> str:
 
 
 def _copy(meta: TableMeta, request: TableRequest, out: Path) -> tuple[str, dict[str, Any]]:
-    """Return SQL that sorts the wide rows and turns them, in that order, into long ones."""
+    """Return SQL that writes the cells, in the order of their row key and topic."""
     topics = _topics(meta)
-    cells = ", ".join(f"t{n}" for n in range(len(topics)))
-    period_code = _column(meta, meta.time.key) if meta.time else "''"
-    status = "status" if meta.time else "unnest($statuses::status[])"
     query = f"""
         COPY (
             SELECT
@@ -364,21 +403,7 @@ def _copy(meta: TableMeta, request: TableRequest, out: Path) -> tuple[str, dict[
                 CASE WHEN text NOT IN $marks THEN text::DECIMAL(18, 6) END AS value,
                 (CASE WHEN text IN $marks THEN text END)::mark AS source_mark,
                 status
-            FROM (
-                SELECT
-                    * EXCLUDE (status), {status} AS status,
-                    unnest($topics::topic[]) AS topic, unnest([{cells}]::VARCHAR[]) AS text
-                FROM (
-                    SELECT
-                        row_key, {_members(meta)}::members AS members,
-                        region.* EXCLUDE (code), period.* EXCLUDE (code)
-                        {"".join(f", t{n}" for n in range(len(topics)))}
-                    FROM recording
-                    JOIN region ON region.code = {_column(meta, meta.geo.key)}
-                    JOIN period ON period.code = {period_code}
-                    ORDER BY row_key
-                )
-            )
+            FROM ({_long_cells(meta) if meta.odata == "v4" else _wide_cells(meta)})
         ) TO $out (FORMAT parquet, COMPRESSION zstd)"""
     values: dict[str, Any] = {
         "table_id": request.table_id,
@@ -389,6 +414,43 @@ def _copy(meta: TableMeta, request: TableRequest, out: Path) -> tuple[str, dict[
     if not meta.time:
         values["statuses"] = [topic_status(meta, topic) for topic in topics]
     return query, values
+
+
+def _wide_cells(meta: TableMeta) -> str:
+    """Return SQL that sorts the wide rows and turns them, in that order, into long ones."""
+    cells = [f"t{n}" for n in range(len(_topics(meta)))]
+    status = "status" if meta.time else "unnest($statuses::status[]) AS status"
+    return f"""
+        SELECT
+            * EXCLUDE (status), {status},
+            unnest($topics::topic[]) AS topic, unnest([{", ".join(cells)}]::VARCHAR[]) AS text
+        FROM ({_coded(meta, cells)} ORDER BY row_key)"""
+
+
+def _long_cells(meta: TableMeta) -> str:
+    """Return SQL that sorts the long rows of numeric topics and gives what is missing its mark."""
+    topic = "recording.topic::topic"
+    position = "list_position($topics::VARCHAR[], recording.topic)"
+    status = "status" if meta.time else f"($statuses::status[])[{position}]"
+    mark = " ".join(f"WHEN '{reason}' THEN '{mark}'" for reason, mark in ATTRIBUTES.items())
+    text = f"coalesce(text, CASE attribute {mark} END) AS text"
+    return f"""
+        {_coded(meta, [f"{topic} AS topic", text], status)}
+        WHERE {position} IS NOT NULL
+        ORDER BY row_key, {topic}"""
+
+
+def _coded(meta: TableMeta, columns: list[str], status: str = "status") -> str:
+    """Return SQL of rows with what their codes mean, and some columns of their own."""
+    period_code = _column(meta, meta.time.key) if meta.time else "''"
+    return f"""
+        SELECT
+            row_key, {_members(meta)}::members AS members,
+            region.* EXCLUDE (code), period.* EXCLUDE (code, status), {status} AS status
+            {"".join(f", {column}" for column in columns)}
+        FROM recording
+        JOIN region ON region.code = {_column(meta, meta.geo.key)}
+        JOIN period ON period.code = {period_code}"""
 
 
 def _members(meta: TableMeta) -> str:

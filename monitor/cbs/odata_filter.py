@@ -1,9 +1,10 @@
 """The part of OData's ``$filter`` that clients of CBS use, as a function over one row.
 
 Belongs here: text -> condition (``eq ne gt ge lt le``, ``and or not``, parentheses,
-``substringof``, ``startswith``, ``endswith``, ``substring``, text with ``''`` for a quote,
-numbers, ``null``). Does not belong here: where rows come from, and how an error travels to a client
-(``monitor.cbs.replay``). Arithmetic, dates and lambdas of OData are not understood: an error.
+``substringof`` (v3), ``contains`` and ``in`` (v4), ``startswith``, ``endswith``, ``substring``,
+text with ``''`` for a quote, numbers, ``null``). Does not belong here: where rows come from, and
+how an error travels to a client (``monitor.cbs.library``). Arithmetic, dates and lambdas of OData
+are not understood: an error.
 
 Text is compared as it is, blanks included: ``RegioS eq 'NL01'`` does not find ``'NL01  '``. CBS
 does the same, and a filter that is padded wrongly is a mistake that a stand-in has to show.
@@ -42,13 +43,14 @@ class FilterError(ValueError):
 
 
 def parse_filter(
-    text: str, columns: Collection[str] | None = None
+    text: str, columns: Collection[str] | None = None, *, version: int = 3
 ) -> Callable[[Mapping[str, Any]], bool]:
     """Return the condition that ``text`` states.
 
     Args:
         text: the value of ``$filter``, already decoded from the address.
         columns: the columns that exist; ``None`` accepts any name (an entity without rows).
+        version: of OData: 3 knows ``substringof``, 4 knows ``contains`` and ``in``.
 
     Returns:
         A function of a row. A comparison with a missing value is false, save ``eq null`` and
@@ -58,7 +60,7 @@ def parse_filter(
         FilterError: the text is no filter, or names a column that does not exist.
     """
     try:
-        node = _Parser(text, columns).whole()
+        node = _Parser(text, columns, version).whole()
     except RecursionError:
         raise FilterError("Too many levels of parentheses.") from None
     return lambda row: bool(node.of(row))
@@ -73,9 +75,10 @@ class _Node:
 class _Parser:
     """Recursive descent: one method a level of precedence, loosest first."""
 
-    def __init__(self, text: str, columns: Collection[str] | None) -> None:
+    def __init__(self, text: str, columns: Collection[str] | None, version: int) -> None:
         self.text = text
         self.columns = columns
+        self.version = version
         self.tokens = _tokens(text)
         self.at = 0
 
@@ -111,6 +114,9 @@ class _Parser:
 
     def comparison(self) -> _Node:
         left = self.operand()
+        if self.version == 4 and not left.is_condition and self.accept("in"):
+            same = [_equal(left, member) for member in self.arguments()]
+            return _Node(lambda row: True in [of(row) for of in same], is_condition=True)
         if self.peek() not in _COMPARISONS:
             return left
         word = self.take()
@@ -131,7 +137,7 @@ class _Parser:
             return _constant(float(lexeme) if "." in lexeme else int(lexeme))
         if lexeme == "null":
             return _constant(None)
-        if lexeme in _FUNCTIONS and self.peek() == "(":
+        if self.peek() == "(" and lexeme in _FUNCTIONS and lexeme != _OTHER[self.version]:
             return self.call(lexeme)
         if lexeme in _RESERVED or not lexeme.isidentifier():
             self.at -= 1
@@ -142,11 +148,7 @@ class _Parser:
 
     def call(self, name: str) -> _Node:
         function, counts, is_condition = _FUNCTIONS[name]
-        self.expect("(")
-        arguments = [self.operand()]
-        while self.accept(","):
-            arguments.append(self.operand())
-        self.expect(")")
+        arguments = self.arguments()
         if len(arguments) not in counts or any(node.is_condition for node in arguments):
             raise FilterError(f"No function '{name}' with these arguments in '{self.text}'.")
 
@@ -160,6 +162,14 @@ class _Parser:
                 raise FilterError(f"'{name}' can't be applied to these types.") from None
 
         return _Node(of, is_condition)
+
+    def arguments(self) -> list[_Node]:
+        self.expect("(")
+        arguments = [self.operand()]
+        while self.accept(","):
+            arguments.append(self.operand())
+        self.expect(")")
+        return arguments
 
     def condition(self, node: _Node) -> _Node:
         if not node.is_condition:
@@ -213,6 +223,10 @@ def _compare(word: str, left: Any, right: Any) -> bool:
     return _COMPARISONS[word](left, right)
 
 
+def _equal(left: _Node, right: _Node) -> Callable[[Mapping[str, Any]], bool]:
+    return lambda row: _compare("eq", left.of(row), right.of(row))
+
+
 def _substring(text: str, start: int, length: int | None = None) -> str:
     # str.__getitem__, so that a number where text is meant is a TypeError.
     return str.__getitem__(text, slice(start, None if length is None else start + length))
@@ -220,8 +234,11 @@ def _substring(text: str, start: int, length: int | None = None) -> str:
 
 _FUNCTIONS: Mapping[str, tuple[Callable[..., Any], tuple[int, ...], bool]] = {
     "substringof": (lambda part, text: str.__contains__(text, part), (2,), True),
+    "contains": (lambda text, part: str.__contains__(text, part), (2,), True),
     "startswith": (str.startswith, (2,), True),
     "endswith": (str.endswith, (2,), True),
     "substring": (_substring, (2, 3), False),
 }
 """Name -> function, numbers of arguments, whether it is a condition."""
+_OTHER: Mapping[int, str] = {3: "contains", 4: "substringof"}
+"""Version -> the function that only the other version has."""

@@ -1,7 +1,9 @@
-"""The rows of a table as one wide Parquet, the recording, and the identity of a table's content.
+"""The rows of a table as one Parquet, the recording, and the identity of a table's content.
 
-A recording has the columns of the metadata, all text, trimmed, in the order of CBS's rows; CBS's
-row number ``ID`` is left out. It is a working file: it follows from the archived pages.
+A recording has CBS's columns, all text, trimmed, in the order of CBS's rows; the number of a row
+(``ID``, in v4 ``Id``) is left out. That of v3 is wide: a column a dimension and a topic, as the
+metadata tells. That of v4 is long: a column a dimension, and those in ``FIGURE``. It is a working
+file: it follows from the archived pages.
 
 Belongs here: pages to a recording, and comparing two answers of CBS.
 Does not belong here: what the text means (``observations``), keeping pages (``archive``).
@@ -9,13 +11,13 @@ Does not belong here: what the text means (``observations``), keeping pages (``a
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import suppress
+from decimal import Decimal
 from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
@@ -28,10 +30,17 @@ import pyarrow.compute as pc
 import pyarrow.json as pj
 import pyarrow.parquet as pq
 
+from monitor.cbs.failures import CbsFault
 from monitor.cbs.metadata import Row, TableMeta, group_path
 from monitor.errors import TableError
 
 ROW_ID = "ID"
+VALUE = "Value"
+FIGURE = ("Measure", "ValueAttribute", VALUE, "StringValue")
+"""The columns of a v4 row beside its dimensions: the topic, why a figure is missing (``None`` where
+it is not), the figure, and the text of a topic that has text."""
+_EXACT = pa.decimal128(18, 6)
+"""What JSON's numbers are read as: digit by digit, not through a double."""
 _CELLS_A_GROUP = 1_500_000
 """Cells in a row group: memory stays flat whether a table has 3 columns or 120."""
 _NO_FIGURES = (".", "")
@@ -51,17 +60,48 @@ class RecordingError(TableError):
     explanation = "De rijen van de tabel passen niet bij de beschrijving die CBS erbij geeft."
 
 
+class UnknownMarkError(TableError):
+    """A cell that is neither a number nor a known mark of a missing value."""
+
+    explanation = "In de tabel staat een teken of getal dat de monitor niet kan lezen."
+
+    def __init__(self, table_id: str, row: str, topic: str, cell: str) -> None:
+        super().__init__(
+            table_id,
+            f"row {row}, topic {topic}: {cell} is neither a number of at most 12 digits and 6 "
+            "decimals nor a known mark of a missing value",
+        )
+
+
+class RowsChangedError(CbsFault):
+    """The numbers of rows show that CBS changed the table between two pages of one fetch."""
+
+    explanation = (
+        "De rijen van de tabel veranderden tijdens het ophalen. De tabel wordt opnieuw opgehaald."
+    )
+
+
 def columns_of(meta: TableMeta) -> list[str]:
-    """Return the columns of a recording: dimensions, then topics, each by position."""
-    return [dimension.key for dimension in meta.dimensions] + [t.key for t in meta.topics]
+    """Return the columns of a recording: dimensions, then what a row tells, each by position."""
+    dimensions = [dimension.key for dimension in meta.dimensions]
+    return [*dimensions, *(FIGURE if meta.odata == "v4" else [t.key for t in meta.topics])]
 
 
 class Rows(NamedTuple):
-    """The rows of one page, and the sum of their hashes in two halves."""
+    """The rows of one page.
+
+    Attributes:
+        batch: the rows.
+        low: sum of the lower halves of their hashes; ``high`` of the upper ones.
+        ids: the lowest and the highest of CBS's numbers of rows; None where they have none.
+        more: the page says that there is another one.
+    """
 
     batch: pa.RecordBatch
     low: int
     high: int
+    ids: tuple[int, int] | None
+    more: bool
 
 
 class RecordingWriter:
@@ -70,23 +110,37 @@ class RecordingWriter:
     ``parse`` may run in several threads at once and leaves Python's lock; ``write`` may not. So
     parse pages in a pool while the next ones are fetched, and write the batches in page order.
     The bytes written don't depend on how the rows were cut into pages.
+
+    Args:
+        out: the file.
+        meta: what the table says about itself.
+        whole: nothing was selected, so row numbers that skip some tell of rows that moved.
     """
 
-    def __init__(self, out: Path, meta: TableMeta) -> None:
+    def __init__(self, out: Path, meta: TableMeta, *, whole: bool = False) -> None:
         self._table_id = meta.table_id
-        self._figures = {topic.key for topic in meta.topics if topic.numeric}
+        self._dimensions = [dimension.key for dimension in meta.dimensions]
         self._columns = columns_of(meta)
         self._fields = [(column, pa.string()) for column in self._columns]
-        row = pa.struct([(ROW_ID, pa.int64()), *self._fields])
+        long = meta.odata == "v4"
+        self._figures = {VALUE} if long else {topic.key for topic in meta.topics if topic.numeric}
+        self._id, prefix, origin = ("Id", "@", "context") if long else (ROW_ID, "", "metadata")
+        row = dict([(self._id, pa.int64()), *self._fields])
+        if long:
+            row[VALUE] = _EXACT
+        self._more = f"{prefix}odata.nextLink"
         # The envelope's own fields; in rows as in envelopes anything else is an error.
         self._page = pa.schema(
             [
-                ("odata.metadata", pa.string()),
-                ("odata.count", pa.string()),
-                ("value", pa.list_(row)),
-                ("odata.nextLink", pa.string()),
+                (f"{prefix}odata.{origin}", pa.string()),
+                (f"{prefix}odata.count", pa.int64() if long else pa.string()),
+                ("value", pa.list_(pa.struct(list(row.items())))),
+                (self._more, pa.string()),
             ]
         )
+        self._whole = whole
+        self._unbroken = True
+        self._last: int | None = None
         self._group = min(122_880, _CELLS_A_GROUP // len(self._columns))
         self._pending: list[pa.RecordBatch] = []
         self._rows = self._written = self._low = self._high = 0
@@ -96,7 +150,7 @@ class RecordingWriter:
             compression="lz4",  # a working file: quick to write counts for more than small
             # figures hardly repeat: a dictionary of them costs time and makes the file larger
             write_statistics=False,
-            use_dictionary=[dimension.key for dimension in meta.dimensions],
+            use_dictionary=[column for column in self._columns if column not in self._figures],
         )
 
     def parse(self, page: bytes) -> Rows:
@@ -105,6 +159,7 @@ class RecordingWriter:
         Raises:
             RecordingError: a column is not in the metadata, is absent from the rows or is not
                 text, or the page is not the JSON of rows.
+            UnknownMarkError: a number of v4 that can't be kept exactly.
         """
         try:
             table = pj.read_json(
@@ -125,12 +180,23 @@ class RecordingWriter:
             column = rows.field(name)
             if column.null_count:
                 self._require(name, page, len(rows))
-            columns.append(trim(column))
+            columns.append(trim(column) if pa.types.is_string(column.type) else _digits(column))
         batch = pa.RecordBatch.from_arrays(columns, schema=pa.schema(self._fields))
-        return Rows(batch, *_hashed(batch, self._figures))
+        ids = pc.min_max(rows.field(self._id)).as_py()
+        return Rows(
+            batch,
+            *_hashed(batch, self._figures),
+            None if ids["min"] is None else (ids["min"], ids["max"]),
+            bool(table[self._more][0].as_py()),
+        )
 
     def write(self, rows: Rows) -> int:
-        """Append the rows of one parsed page; returns how many."""
+        """Append the rows of one parsed page; returns how many.
+
+        Raises:
+            RowsChangedError: their numbers don't go on where those of the page before ended.
+        """
+        self._check_ids(rows)
         self._pending.append(rows.batch)
         self._rows += rows.batch.num_rows
         self._low += rows.low
@@ -167,6 +233,27 @@ class RecordingWriter:
     ) -> None:
         self.close()
 
+    def _check_ids(self, rows: Rows) -> None:
+        """Refuse rows that come twice, or are skipped, at the border of two pages.
+
+        Numbers go up from page to page. Those of a whole table have no gaps, as far as its pages so
+        far showed. A selection may be asked in parts, and each part begins anew: a part ends at a
+        page that names no next one.
+        """
+        if rows.ids is None:
+            return
+        lowest, highest = rows.ids
+        self._unbroken &= self._whole and highest - lowest + 1 == rows.batch.num_rows
+        if self._last is not None and (
+            lowest <= self._last or (self._unbroken and lowest != self._last + 1)
+        ):
+            raise RowsChangedError(
+                self._table_id,
+                f"after row {self._last} of a page the next one begins with row {lowest}: the "
+                "table changed while it was fetched. It will be asked again.",
+            )
+        self._last = highest if self._whole or rows.more else None
+
     def _flush(self, rows: int) -> None:
         table = pa.Table.from_batches(self._pending)
         # Combined, because the file's inner pages would follow the chunks otherwise.
@@ -176,67 +263,69 @@ class RecordingWriter:
 
     def _require(self, column: str, page: bytes, rows: int) -> None:
         """Tell a null that CBS wrote from a column that is not in the rows."""
-        if len(re.findall(rb'"%s"\s*:' % re.escape(column.encode()), page)) < rows:
+        name = column.encode()
+        if (
+            page.count(b'"%s":' % name)
+            < rows
+            > len(re.findall(rb'"%s"\s*:' % re.escape(name), page))
+        ):
             raise RecordingError(self._table_id, f"column {column} vanished from the rows")
 
-    def _diagnose(self, page: bytes, problem: Exception) -> RecordingError:
+    def _diagnose(self, page: bytes, problem: Exception) -> TableError:
         """Find what pyarrow refused, to name the row and the column."""
-        try:
-            rows = json.loads(page)["value"]
-            for row in rows:
-                key = "|".join(str(row.get(column)).strip() for column in self._columns[:3])
-                for column, value in row.items():
-                    if column != ROW_ID and column not in self._columns:
+        with suppress(ValueError, KeyError, TypeError, AttributeError):
+            for row in json.loads(page, parse_int=Decimal, parse_float=Decimal)["value"]:
+                key = "|".join(str(row.get(column)).strip() for column in self._dimensions)
+                for column, cell in row.items():
+                    if column == self._id:
+                        continue
+                    if column not in self._columns:
                         return RecordingError(
                             self._table_id, f"unexpected column {column} in row {key}"
                         )
-                    if column != ROW_ID and not isinstance(value, str | None):
+                    if self._page.field("value").type.value_type.field(column).type == _EXACT:
+                        if cell is not None and not _is_exact(cell):
+                            topic = str(row.get("Measure"))
+                            return UnknownMarkError(self._table_id, key, topic, str(cell))
+                    elif not isinstance(cell, str | None):
                         return RecordingError(
-                            self._table_id, f"row {key}: {column} is {value!r}, not text"
+                            self._table_id, f"row {key}: {column} is {cell}, not text"
                         )
-        except (ValueError, KeyError, TypeError, AttributeError):
-            pass
         return RecordingError(self._table_id, f"a page that can't be read as rows: {problem}")
 
 
-def rebuild(folder: Path, meta: TableMeta, out: Path) -> int:
-    """Write a recording again from the archived pages in a snapshot's folder.
+def _digits(numbers: pa.Array) -> pa.Array:
+    """Return numbers as text without zeros that say nothing: ``13.9``, ``100``."""
+    return pc.utf8_rtrim(pc.utf8_rtrim(pc.cast(numbers, pa.string()), "0"), ".")
 
-    Args:
-        folder: has ``UntypedDataSet.<n>.json.gz``.
-        meta: what the table says about itself.
-        out: the recording.
 
-    Returns:
-        The number of rows.
-
-    Raises:
-        RecordingError: see ``RecordingWriter.parse``.
-    """
-    pages = sorted(
-        folder.glob("UntypedDataSet.*.json.gz"), key=lambda page: int(page.name.split(".")[1])
-    )
-    with RecordingWriter(out, meta) as writer:
-        for page in pages:
-            writer.add(gzip.decompress(page.read_bytes()))
-    return writer.close()
+def _is_exact(cell: object) -> bool:
+    """Tell whether ``_EXACT`` holds a number of JSON."""
+    if not isinstance(cell, Decimal):
+        return False
+    short = cell.normalize()
+    exponent = short.as_tuple().exponent
+    return not short or (short.adjusted() < 12 and isinstance(exponent, int) and exponent >= -6)
 
 
 def identity(rows: str, meta: TableMeta, entities: Mapping[str, Sequence[Row]]) -> str:
     """Return the SHA-256 (64 hex digits) of a table's content: what CBS says, however it says it.
 
-    Content is the rows, the members of the dimensions and DataProperties. What makes no difference:
-    the order of rows and of keys in a row, padding, row numbers (``ID`` and references to them),
-    the spelling of equal numbers (13.9 = 13.90), null or blank, and TableInfos.
+    Content is the rows, the members of the dimensions and DataProperties (v4: Dimensions and
+    MeasureCodes). What makes no difference: the order of rows and of keys in a row, padding, row
+    numbers (``ID``, ``Index`` and references to them), the spelling of equal numbers
+    (13.9 = 13.90), null or blank, addresses, and TableInfos (v4: Properties).
 
     Args:
         rows: ``RecordingWriter.digest`` of all rows.
         meta: what the table says about itself; must belong to ``entities``.
-        entities: rows of ``DataProperties`` and of each dimension, by name.
+        entities: the rows that describe the table, by name; see ``metadata.build_meta``.
     """
     digest = hashlib.sha256()
-    for name in sorted(["DataProperties", *(dimension.key for dimension in meta.dimensions)]):
-        by_id = {row.get(ROW_ID): row for row in entities[name]}
+    described = ["DataProperties"] if meta.odata == "v3" else ["Dimensions", "MeasureCodes"]
+    groups = {row.get("Id"): row for row in entities.get("MeasureGroups", ())}
+    for name in sorted([*described, *(dimension.key for dimension in meta.dimensions)]):
+        by_id = groups if meta.odata == "v4" else {row.get(ROW_ID): row for row in entities[name]}
         digest.update(name.encode())
         for row in sorted(_canonical(row, group_path(row, by_id)) for row in entities[name]):
             digest.update(row.encode())
@@ -244,7 +333,11 @@ def identity(rows: str, meta: TableMeta, entities: Mapping[str, Sequence[Row]]) 
     return digest.hexdigest()
 
 
-_REFERENCES = frozenset({ROW_ID, "ParentID", "CategoryGroupID"})
+_REFERENCES = frozenset(
+    {ROW_ID, "ParentID", "CategoryGroupID"}
+    | {"Index", "MeasureGroupId", "DimensionGroupId", "CodesUrl", "GroupsUrl"}
+)
+"""Numbers and addresses that move without a change of content."""
 
 
 def _canonical(row: Row, path: tuple[str, ...]) -> str:
@@ -252,7 +345,7 @@ def _canonical(row: Row, path: tuple[str, ...]) -> str:
     kept: dict[str, Any] = {
         key: value.strip() if isinstance(value, str) else value
         for key, value in row.items()
-        if key not in _REFERENCES and value not in (None, "") and not key.startswith("odata.")
+        if key not in _REFERENCES and value not in (None, "") and "odata." not in key
     }
     return json.dumps([kept, path], sort_keys=True, ensure_ascii=False)
 

@@ -12,36 +12,37 @@ from __future__ import annotations
 import gzip
 import hashlib
 import re
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 from urllib.parse import urlsplit
 
-from monitor.cbs.client import (
-    ROWS,
-    BrokenPage,
-    Host,
-    NoMarks,
-    NotOffered,
-    Service,
-    odata_filter,
-    source_keys,
-)
-from monitor.cbs.metadata import DIMENSION_KINDS
-from monitor.cbs.rowfile import RowFileError, read_rows
+from monitor.cbs import odata4
+from monitor.cbs.client import AT_ONCE, RETRIES, TIMEOUT, Host, Service
+from monitor.cbs.failures import BrokenPage, NoMarks, NoObservations, NotOffered, ServiceError
+from monitor.cbs.metadata import DIMENSION_KINDS, OBSERVATIONS, ROWS
+from monitor.cbs.rowfile import RowFileError, read_object, read_rows
+from monitor.cbs.selection import addresses, source_keys
 from monitor.errors import TableError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from monitor.cbs.metadata import Row, TableMeta
 
 PAGE_ROWS = 10_000
 """Rows a page, as CBS's feed has them."""
 
-_AT_ONCE = 4
 _SUFFIX = ".json.gz"
+_FIRST: Mapping[Literal["v3", "v4"], str] = {"v3": "TableInfos", "v4": "Properties"}
+"""The entity by which a recorded table is known."""
+_CONTEXTS: Mapping[str, str] = {
+    ROWS: f'"odata.metadata":"$metadata#Cbs.OData.WebAPI.{ROWS}"',
+    OBSERVATIONS: f'"@odata.context":"$metadata#{OBSERVATIONS}"',
+}
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ class Intake(Protocol):
         """Take the metadata and dimensions, before any row; raises TableError if they won't do."""
 
     def had(self, address: str) -> bytes | None:
-        """Return the page (gzipped) that an interrupted fetch had from this address, if it did."""
+        """Return the gzipped page that an interrupted fetch left of an address, in any thread."""
 
     def parse(self, page: bytes) -> Any:
         """Read the rows of a page (JSON with its envelope), in any thread; raises TableError.
@@ -81,7 +82,7 @@ class Intake(Protocol):
     def take(self, packed: bytes, rows: Any, address: str | None = None) -> None:
         """Take a page (gzipped) and the rows that ``parse`` read in it, in order.
 
-        With its address, a next fetch need not ask it again should this one be interrupted.
+        Where a page was asked stands in ``address``: by it ``had`` finds it again.
         """
 
 
@@ -140,12 +141,12 @@ class _ManyAtOnce:
             except TableError:
                 return []
 
-        with ThreadPoolExecutor(_AT_ONCE) as pool:
+        with ThreadPoolExecutor(AT_ONCE) as pool:
             return dict(pair for found in pool.map(word, requests) for pair in found)
 
 
 class CbsService(_ManyAtOnce):
-    """CBS's OData v3 service."""
+    """CBS's OData service: v3, and v4 for what v3 does not offer, or as a request says."""
 
     def __init__(self, service: Service, label: str = "cbs", *, partial: bool = False) -> None:
         self.label = label
@@ -153,50 +154,87 @@ class CbsService(_ManyAtOnce):
         self._service = service
 
     def ask(self, request: TableRequest) -> str:
-        """Return ``TableInfos.Modified``; see ``Source``."""
-        return str(self._service.info(request.table_id, request.host).get("Modified"))
+        """Return the table's date of modification; see ``Source``."""
+        return self._offered(request, _ask3, odata4.ask4)
 
     def describe(self, request: TableRequest) -> dict[str, list[dict[str, Any]]]:
         """See ``Source``."""
-        table, host = request.table_id, request.host
-        infos = [self._service.info(table, host)]
-        return _entities(table, infos, lambda name: self._service.entity(table, name, host))
+        return self._offered(request, _describe3, odata4.describe4)
 
     def fetch(self, request: TableRequest, into: Intake) -> TableMeta:
         """See ``Source``."""
-        table, host = request.table_id, request.host
+        service, table = self._service, request.table_id
         meta = into.describe(self.describe(request))
-        where = odata_filter(source_keys(meta, request.select))
-        for page, rows in self._service.rows(table, into.parse, where, host):
-            into.take(page.packed, rows)
+        if meta.odata == "v4":
+            begins = odata4.first_addresses(service, request, meta)
+        else:
+            keys = source_keys(meta, request.select)
+            begins = addresses(service.rows_address(table, request.host), keys)
+        stated = None if request.select else meta.rows_stated
+        for page, rows in service.pages(table, begins, into.parse, had=into.had, rows=stated):
+            into.take(page.packed, rows, page.address)
         return meta
+
+    def _offered(
+        self,
+        request: TableRequest,
+        in_v3: Callable[[Service, TableRequest], _T],
+        in_v4: Callable[[Service, TableRequest], _T],
+    ) -> _T:
+        """Return what the version of the service gives that has the table."""
+        if request.odata == "v4" and request.host != "cbs":
+            raise ServiceError(
+                request.table_id,
+                f"OData v4 of the host '{request.host}' is not known: ask v3, without 'odata'",
+            )
+        if request.odata == "v4":
+            return in_v4(self._service, request)
+        try:
+            return in_v3(self._service, request)
+        except NotOffered:
+            if request.odata == "v3" or request.host != "cbs":
+                raise
+            return in_v4(self._service, request)
+
+
+def _ask3(service: Service, request: TableRequest) -> str:
+    return str(service.info(request.table_id, request.host).get("Modified"))
+
+
+def _describe3(service: Service, request: TableRequest) -> dict[str, list[dict[str, Any]]]:
+    table, host = request.table_id, request.host
+    infos = [service.info(table, host)]
+    return _entities(table, infos, lambda name: service.entity(table, name, host))
 
 
 class Recordings(_ManyAtOnce):
-    """A folder of recordings: ``<table>/<Entity>.json.gz``, each a bare JSON array of rows.
+    """A folder of recordings: ``<table>/<Entity>.json.gz``, in it or one level deeper.
 
-    Other files in it (``provenance.json``) are not read. Gives what ``monitor replay`` gives over
-    HTTP for the same folder.
+    A page of an entity is ``<Entity>.<n>.json.gz``. A file holds a JSON array of rows, bare or in
+    the envelope of CBS's answer. Of a table recorded as OData v3 (``TableInfos``) and as v4
+    (``Properties``), v3 is given unless v4 is asked for. Other files (``provenance.json``) are not
+    read. Gives what ``monitor replay`` gives over HTTP for the same folder.
 
     Raises:
         UsageError: there is no such folder, or it has no recordings.
     """
 
     def __init__(self, path: Path, label: str | None = None, *, partial: bool = True) -> None:
-        if not any(path.glob(f"*/TableInfos{_SUFFIX}")):
+        self._path = path
+        if not any(map(self._tables, _FIRST.values())):
             problem = "has no recordings" if path.is_dir() else "does not exist"
             raise UsageError(
                 f"The source {path} {problem}. Give 'cbs', 'sample', an address (http://host:port) "
-                f"or a folder with <table>/TableInfos{_SUFFIX} and the table's other entities."
+                f"or a folder with <table>/TableInfos{_SUFFIX} (OData v4: Properties{_SUFFIX}) "
+                "and the table's other entities."
             )
         self.label = label or _path_label(path)
         self.partial = partial
-        self._path = path
 
     def ask(self, request: TableRequest) -> str:
         """Return a digest of the table's files: of every recording that can make a difference."""
         digest = hashlib.sha256()
-        for file in sorted(self._table(request.table_id).glob(f"*{_SUFFIX}")):
+        for file in sorted(self._table(request)[0].glob(f"*{_SUFFIX}")):
             if file.name != f"TypedDataSet{_SUFFIX}":
                 content = hashlib.sha256(file.read_bytes()).hexdigest()
                 digest.update(f"{file.name} {content}\n".encode())
@@ -205,50 +243,74 @@ class Recordings(_ManyAtOnce):
     def describe(self, request: TableRequest) -> dict[str, list[dict[str, Any]]]:
         """See ``Source``."""
         table_id = request.table_id
-        folder = self._table(table_id)
+        folder, odata = self._table(request)
 
         def entity(name: str) -> list[dict[str, Any]]:
             return [row for _, row in self._rows(table_id, folder, name)]
 
+        if odata == "v4":
+            try:
+                properties = read_object(folder / f"Properties{_SUFFIX}")
+            except RowFileError as error:
+                raise BrokenPage(table_id, str(error)) from error
+            return odata4.entities(table_id, properties, entity)
         return _entities(table_id, entity("TableInfos"), entity)
 
     def fetch(self, request: TableRequest, into: Intake) -> TableMeta:
         """See ``Source``."""
-        table = request.table_id
-        folder = self._table(table)
         meta = into.describe(self.describe(request))
         keys = source_keys(meta, request.select)
-        if not (folder / f"{ROWS}{_SUFFIX}").is_file():
+        folder, _ = self._table(request)
+        if not self._files(folder, meta.rows_entity):
+            lacks = f"the recording has no {meta.rows_entity}"
+            if meta.odata == "v4":
+                raise NoObservations(request.table_id, f"{lacks}, only what describes the table")
             raise NoMarks(
-                table,
-                f"the recording has no {ROWS}, and TypedDataSet does not tell a missing value's "
-                "mark. Record that entity too.",
+                request.table_id,
+                f"{lacks}, and TypedDataSet does not tell a missing value's mark. Record that "
+                "entity too.",
             )
         texts = (
             text
-            for text, row in self._rows(table, folder, ROWS)
+            for text, row in self._rows(request.table_id, folder, meta.rows_entity)
             if all(row.get(dimension) in wanted for dimension, wanted in keys.items())
         )
-        for page in _pages(texts):
+        for page in _pages(texts, _CONTEXTS[meta.rows_entity]):
             into.take(gzip.compress(page, 1, mtime=0), into.parse(page))
         return meta
 
-    def _table(self, table_id: str) -> Path:
-        # As CBS's service, which does not mind the case of an identifier.
-        for folder in self._path.iterdir():
-            if folder.name.lower() == table_id.lower():
-                if (folder / f"TableInfos{_SUFFIX}").is_file():
-                    return folder
-                break
-        raise NotOffered(table_id, f"not among the recordings in {self._path.name}")
+    def _table(self, request: TableRequest) -> tuple[Path, Literal["v3", "v4"]]:
+        """Return the folder of a table, and as which version of OData it holds the table."""
+        for odata, name in _FIRST.items():
+            for path in self._tables(name) if request.odata in (odata, None) else ():
+                # As CBS's v3, which does not mind the case of an identifier.
+                if path.parent.name.lower() == request.table_id.lower():
+                    return path.parent, odata
+        wanted = f" as OData {request.odata}" if request.odata else ""
+        raise NotOffered(request.table_id, f"not among the recordings in {self._path.name}{wanted}")
+
+    def _tables(self, first: str) -> list[Path]:
+        """Return the files of the entity by which a recorded table is known."""
+        return sorted(
+            path for depth in ("*", "*/*") for path in self._path.glob(f"{depth}/{first}{_SUFFIX}")
+        )
+
+    @staticmethod
+    def _files(folder: Path, name: str) -> list[Path]:
+        """Return the files of an entity: one, or its pages in order."""
+        number = re.compile(re.escape(name) + r"(?:\.(\d+))?" + re.escape(_SUFFIX))
+        found = {path: number.fullmatch(path.name) for path in folder.iterdir()}
+        pages = {path: int(match[1] or -1) for path, match in found.items() if match}
+        return sorted(pages, key=lambda path: pages[path])
 
     @staticmethod
     def _rows(table_id: str, folder: Path, name: str) -> Iterator[tuple[str, dict[str, Any]]]:
-        path = folder / f"{name}{_SUFFIX}"
-        if not path.is_file():
-            raise NotOffered(table_id, f"the recording has no {path.name}")
+        files = Recordings._files(folder, name)
+        if not files:
+            raise NotOffered(table_id, f"the recording has no {name}{_SUFFIX}")
         try:
-            yield from read_rows(path)
+            for file in files:
+                yield from read_rows(file)
         except RowFileError as error:
             raise BrokenPage(table_id, str(error)) from error
 
@@ -265,8 +327,9 @@ def open_source(
     sample: Path,
     *,
     cbs_url: str | None = None,
-    timeout: float = 60.0,
-    retries: int = 4,
+    timeout: float = TIMEOUT,
+    retries: int = RETRIES,
+    at_once: int = AT_ONCE,
 ) -> CbsService | Recordings:
     """Return the source that a person named.
 
@@ -277,18 +340,18 @@ def open_source(
             apart from what CBS answers.
         timeout: see ``client.Service``.
         retries: see ``client.Service``.
+        at_once: see ``client.Service``.
 
     Raises:
         UsageError: ``spec`` is none of these, or the folder has no recordings.
     """
     if spec == "sample":
         return Recordings(sample, "voorbeelddata", partial=False)
-    if spec == "cbs":
-        label = _address_label(cbs_url) if cbs_url else "cbs"
-        return CbsService(Service(cbs_url, timeout=timeout, retries=retries), label)
-    if re.match("https?://", spec):
-        service = Service(spec, timeout=timeout, retries=retries)
-        return CbsService(service, _address_label(spec), partial=True)
+    if spec == "cbs" or re.match("https?://", spec):
+        address = cbs_url if spec == "cbs" else spec
+        service = Service(address, timeout=timeout, retries=retries, at_once=at_once)
+        label = _address_label(address) if address else "cbs"
+        return CbsService(service, label, partial=spec != "cbs")
     return Recordings(Path(spec).expanduser())
 
 
@@ -297,39 +360,42 @@ def _entities(
 ) -> dict[str, list[dict[str, Any]]]:
     """Return the entities that describe a table; which are its dimensions, its properties tell."""
     entities = {"TableInfos": infos}
-    try:
-        entities["DataProperties"] = properties = entity("DataProperties")
-        for row in properties:
-            match row:
-                # In another form it can't be asked for; what is wrong with it ``build_meta`` tells.
-                case {"Type": str(kind), "Key": str(key)} if key and kind in DIMENSION_KINDS:
-                    entities[key] = entity(key)
-    except NotOffered as error:
-        # The table is there: to lack a part of it is another matter than to lack the table.
-        raise BrokenPage(table_id, error.detail) from error
-    try:
-        entities["CategoryGroups"] = entity("CategoryGroups")
-    except NotOffered:
-        entities["CategoryGroups"] = []  # No figure depends on it.
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        groups = pool.submit(entity, "CategoryGroups")
+        try:
+            entities["DataProperties"] = properties = entity("DataProperties")
+            dimensions = []
+            for row in properties:
+                match row:
+                    # In another form it can't be asked for; what is wrong ``build_meta`` tells.
+                    case {"Type": str(kind), "Key": str(key)} if key and kind in DIMENSION_KINDS:
+                        dimensions.append(key)
+            entities |= zip(dimensions, pool.map(entity, dimensions), strict=True)
+        except NotOffered as error:
+            # The table is there: to lack a part of it is another matter than to lack the table.
+            raise BrokenPage(table_id, error.detail) from error
+        try:
+            entities["CategoryGroups"] = groups.result()
+        except NotOffered:
+            entities["CategoryGroups"] = []  # No figure depends on it.
     return entities
 
 
-def _pages(rows: Iterable[str]) -> Iterator[bytes]:
+def _pages(rows: Iterable[str], context: str) -> Iterator[bytes]:
     """Cut rows in pages, in an envelope as CBS's; without rows there is one page without rows."""
     page: list[str] = []
     first = True
     for row in rows:
         page.append(row)
         if len(page) == PAGE_ROWS:
-            yield _envelope(page)
+            yield _envelope(page, context)
             page, first = [], False
     if page or first:
-        yield _envelope(page)
+        yield _envelope(page, context)
 
 
-def _envelope(rows: list[str]) -> bytes:
-    head = f'{{"odata.metadata":"$metadata#Cbs.OData.WebAPI.{ROWS}","value":[\n'
-    return (head + ",\n".join(rows) + "\n]}").encode()
+def _envelope(rows: list[str], context: str) -> bytes:
+    return ("{" + context + ',"value":[\n' + ",\n".join(rows) + "\n]}").encode()
 
 
 def _address_label(address: str) -> str:

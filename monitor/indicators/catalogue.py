@@ -128,6 +128,7 @@ class Catalogue:
                 period=table.period,
                 select=dict(series.select),
                 host=series.host,
+                odata=table.odata,
             )
             for entry in self.in_use.values()
             for placed in self.terms(entry)
@@ -137,11 +138,15 @@ class Catalogue:
         return [found[table_id] for table_id in sorted(found)]
 
     def needed_topics(self, table_id: str) -> frozenset[str | tuple[str, ...]]:
-        """Return what the topics that definitions use in a table are called there."""
+        """Return what the topics that definitions use in a table are called there.
+
+        Both names, of OData v3 and v4: which of them gives the table is not known beforehand.
+        """
         return frozenset(
-            topic_name(placed.term, self.series[placed.term.from_].model, table_id)
+            topic_name(placed.term, self.series[placed.term.from_].model, table_id, odata)
             for entry in self.in_use.values()
             for placed in self.terms(entry)
+            for odata in ("v3", "v4")
             if table_id in {table.table for table in self.tables(placed.term, entry.model)}
         )
 
@@ -166,14 +171,29 @@ def years(table: SeriesTable) -> tuple[int, int]:
     return int(first), int(last)
 
 
-def topic_name(term: Term, series: Series, table_id: str) -> str | tuple[str, ...]:
-    """Return how a term's topic is called in one table of the series."""
+def topic_name(
+    term: Term, series: Series, table_id: str, odata: str = "v3"
+) -> str | tuple[str, ...]:
+    """Return how a term's topic is called in one table of the series.
+
+    CBS publishes no list of what a topic of OData v3 is called in v4. So in a table of v4 it is the
+    code that the series states, and where it states none the name of v3, which may not exist there.
+    """
     name = term.topic
-    if isinstance(name, str):
-        for second in series.topics.get(name, ()):
-            if second.table == table_id and second.topic is not None:
-                return second.topic
+    seconds = [s for s in series.topics.get(spelled(name), ()) if s.table == table_id]
+    if odata == "v4":
+        for second in seconds:
+            if second.v4 is not None:
+                return second.v4.measure
+    for second in seconds:
+        if second.topic is not None:
+            return second.topic
     return name
+
+
+def spelled(name: str | tuple[str, ...]) -> str:
+    """Return a stem, or a path on one line, as people read it and a series lists it."""
+    return name if isinstance(name, str) else " > ".join(name)
 
 
 def load(folder: Path) -> tuple[Catalogue, list[Problem]]:
@@ -532,12 +552,13 @@ def _check_one_request_a_table(catalogue: Catalogue) -> Iterator[Problem]:
     asked: dict[str, tuple[Any, str]] = {}
     for entry in catalogue.series.values():
         for i, table in enumerate(entry.model.tables):
-            wish = (table.period, entry.model.select, entry.model.host)
+            wish = (table.period, table.odata, entry.model.select, entry.model.host)
             first, where = asked.setdefault(table.table, (wish, entry.model.id))
             if first != wish:
                 yield entry.document.problem(
                     Number.CONFLICTING_TABLE,
                     ("tables", i),
                     f'De reeks "{where}" vraagt een ander deel van tabel "{table.table}".',
-                    "Geef in beide reeksen dezelfde periode en dezelfde keuze (select).",
+                    "Geef in beide reeksen dezelfde periode, dezelfde keuze (select) en dezelfde "
+                    "versie van OData (odata).",
                 )

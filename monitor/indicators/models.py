@@ -154,6 +154,14 @@ class SeriesTable(_Model, title="Tabel in een reeks"):
     valid_until: Year | None = Field(
         None, title="Tot en met", description="Laatste jaar waarvoor deze tabel telt."
     )
+    odata: Literal["v3", "v4"] | None = Field(
+        None,
+        title="Versie van OData",
+        description=(
+            "v3 is de oude dienst van CBS, v4 de nieuwe. Laat dit weg als het niet uitmaakt: de "
+            "monitor vraagt de tabel dan bij v3, en bij v4 als v3 de tabel niet heeft."
+        ),
+    )
 
 
 class V4Name(_Model, title="Naam in OData v4"):
@@ -174,7 +182,7 @@ class SecondName(_Model, title="Tweede naam"):
     v4: V4Name | None = Field(
         None,
         title="Naam in OData v4",
-        description="Voor de nieuwe dienst van CBS (OData v4). De monitor bewaart dit alleen.",
+        description="Voor de nieuwe dienst van CBS (OData v4), die onderwerpen andere namen geeft.",
     )
 
 
@@ -208,7 +216,10 @@ class Series(_Model, title="Reeks"):
     topics: dict[str, tuple[SecondName, ...]] = Field(
         default_factory=dict,
         title="Tweede namen",
-        description="Hoe een onderwerp heet in een tabel waar het een andere naam heeft.",
+        description=(
+            "Hoe een onderwerp heet in een tabel waar het een andere naam heeft. Is het onderwerp "
+            'een pad, schrijf het dan als "Groep > Titel".'
+        ),
     )
     breaks: tuple[Break, ...] = Field((), title="Breuken")
 

@@ -46,6 +46,7 @@ class Number(StrEnum):
     NO_REGIONS = "D407"
     NO_SUCH_LEVEL = "D408"
     UNCHECKED_TABLE = "D409"
+    NO_V4_NAME = "D410"
 
 
 class Level(StrEnum):

@@ -7,13 +7,21 @@ Does not belong here: fetching metadata (``monitor.cbs``) and computing figures 
 
 from __future__ import annotations
 
+import difflib
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from monitor.cbs.metadata import Dimension, TableMeta, Topic
-from monitor.indicators.catalogue import Catalogue, Entry, PlacedTerm, topic_name, years
-from monitor.indicators.models import Indicator
+from monitor.indicators.catalogue import (
+    Catalogue,
+    Entry,
+    PlacedTerm,
+    spelled,
+    topic_name,
+    years,
+)
+from monitor.indicators.models import Indicator, Series, Term
 from monitor.indicators.problems import Level, Number, Problem, or_list, suggest
 from monitor.indicators.reader import Document, Location
 from monitor.regions.codes import LEVELS, canonical, level
@@ -68,7 +76,7 @@ def resolve(
             could not be checked: a problem, or a warning if the source is partial.
 
     Returns:
-        The terms, one a table of the series; the problems (D401-D409), one a place in a file; and
+        The terms, one a table of the series; the problems (D401-D410), one a place in a file; and
         the gaps.
     """
     terms: list[ResolvedTerm] = []
@@ -86,8 +94,7 @@ def resolve(
                 topic: Topic | None = None
                 meta = metas.get(table.table)
                 if meta is not None:
-                    name = topic_name(placed.term, series, table.table)
-                    topic, complaint = _find(meta, name, placed.term.members)
+                    topic, complaint = _find(meta, placed.term, series, table.table)
                     if complaint is None:
                         found.append(table.table)
                     else:
@@ -132,7 +139,7 @@ class _Complaint:
 
 
 def _find(
-    meta: TableMeta, name: str | tuple[str, ...], members: Mapping[str, str]
+    meta: TableMeta, term: Term, series: Series, table_id: str
 ) -> tuple[Topic | None, _Complaint | None]:
     geo = [dimension.key for dimension in meta.dimensions if dimension.kind == "geo"]
     if len(geo) != 1:
@@ -144,14 +151,15 @@ def _find(
             else "Er staan geen cijfers per regio in.",
             "Kies een tabel met één dimensie met regio's.",
         )
-    shown = name if isinstance(name, str) else " > ".join(name)
+    name = topic_name(term, series, table_id, meta.odata)
+    shown = spelled(name)
     candidates = meta.find_topic(name)
+    if meta.odata == "v4" and name == term.topic and len(candidates) != 1:
+        return None, _nameless(meta, name, series, table_id, candidates)
     if not candidates:
-        known = (
-            [topic.stem for topic in meta.topics]
-            if isinstance(name, str)
-            else [" > ".join(topic.path) for topic in meta.topics]
-        )
+        known = [
+            topic.stem if isinstance(name, str) else spelled(topic.path) for topic in meta.topics
+        ]
         return None, _Complaint(
             Number.UNKNOWN_TOPIC,
             ("topic",),
@@ -159,7 +167,7 @@ def _find(
             suggest(shown, known, "Zoek het onderwerp op bij de tabel in StatLine."),
         )
     if len(candidates) > 1:
-        paths = [" > ".join(topic.path) for topic in candidates]
+        paths = [spelled(topic.path) for topic in candidates]
         return None, _Complaint(
             Number.AMBIGUOUS_TOPIC,
             ("topic",),
@@ -174,8 +182,42 @@ def _find(
             f'Het onderwerp "{shown}" bevat tekst, geen cijfers.',
             "Kies een onderwerp met cijfers.",
         )
-    complaint = _check_members({d.key: d for d in meta.others}, members)
+    complaint = _check_members({d.key: d for d in meta.others}, term.members)
     return (topic, None) if complaint is None else (None, complaint)
+
+
+def _nameless(
+    meta: TableMeta,
+    name: str | tuple[str, ...],
+    series: Series,
+    table_id: str,
+    candidates: list[Topic],
+) -> _Complaint:
+    """A topic that the series must name for v4, with the codes that have the title most like it."""
+    if not candidates:
+        by_title: dict[str, list[Topic]] = defaultdict(list)
+        for topic in meta.topics:
+            by_title[_letters(topic.title)].append(topic)
+        wanted = _letters(name if isinstance(name, str) else name[-1])
+        near = difflib.get_close_matches(wanted, by_title, n=1)
+        candidates = by_title[near[0]] if near else []
+    code = candidates[0].key if len(candidates) == 1 else "CODE"
+    key = name if isinstance(name, str) else f'"{spelled(name)}"'
+    meant = [f"{topic.key} ({spelled(topic.path)})" for topic in candidates]
+    hint = f"Is dit de code: {or_list(meant)}?" if meant else "Zoek de code op bij CBS."
+    return _Complaint(
+        Number.NO_V4_NAME,
+        ("topic",),
+        f'De reeks "{series.id}" geeft geen code van het onderwerp "{spelled(name)}" voor OData '
+        "v4, de nieuwe dienst van CBS.",
+        f'Voeg in de reeks onder "topics:" toe: '
+        f"{key}: [{{table: {table_id}, v4: {{measure: {code}}}}}]. {hint}",
+    )
+
+
+def _letters(text: str) -> str:
+    """Return what a title and the stem that CBS makes of it have in common."""
+    return "".join(filter(str.isalnum, text)).casefold()
 
 
 def _check_members(

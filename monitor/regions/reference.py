@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 REGISTER = "03759ned"
 """CBS's table of the population on 1 January, all municipalities since 1988."""
-INHABITANTS = "BevolkingOp1Januari"
-"""Stem of its topic."""
+INHABITANTS = ("BevolkingOp1Januari", "M000352")
+"""Stem of its topic, and the topic's code in OData v4."""
 COUNTRY = "NL01"
 """Canonical code of the country, which has figures of every year."""
 
@@ -149,9 +149,9 @@ def _from_register(observations: Path) -> dict[tuple[str, int], bool]:
             """
             SELECT region_code, year, count(value) > 0
             FROM read_parquet(?)
-            WHERE regexp_replace(topic, '_[0-9]+$', '') = ?
+            WHERE regexp_replace(topic, '_[0-9]+$', '') IN ?
             GROUP BY region_code, year
             """,
-            [str(observations), INHABITANTS],
+            [str(observations), list(INHABITANTS)],
         ).fetchall()
     return {(code, year): bool(there) for code, year, there in rows}

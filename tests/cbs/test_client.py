@@ -4,28 +4,24 @@ import gzip
 import json
 import socket
 import threading
-from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Iterator
 from typing import Any
 
 import cbsodata
 import pytest
 
-from monitor.cbs.client import (
+from monitor.cbs.client import Service
+from monitor.cbs.failures import (
     BrokenPage,
-    EndlessPages,
     ForeignNextLink,
+    HostGivenUp,
     NoMarks,
     NotOffered,
-    Service,
     ServiceBusy,
     ServiceError,
-    UnknownSelection,
     Unreachable,
-    odata_filter,
-    source_keys,
 )
-from monitor.cbs.metadata import build_meta
+from monitor.cbs.pages import Page
 from monitor.cbs.replay import Fault, Replay
 from monitor.errors import TableError, UsageError
 
@@ -47,42 +43,12 @@ def value_of(page: bytes) -> list[dict[str, Any]]:
         raise TableError(TABLE, str(error)) from error
 
 
-def rows_of(service: Service, where: str = "") -> list[dict[str, Any]]:
-    return [row for _, rows in service.rows(TABLE, value_of, where) for row in rows]
+def pages_of(service: Service, **options: Any) -> Iterator[tuple[Page, list[dict[str, Any]]]]:
+    return service.pages(TABLE, [service.rows_address(TABLE)], value_of, **options)
 
 
-Answer = Callable[[int, str], tuple[int, dict[str, str], bytes]]
-
-
-@pytest.fixture
-def answering() -> Iterator[Callable[[Answer], str]]:
-    """Serve what a function of (number of the request, path) gives; returns the address."""
-    servers: list[ThreadingHTTPServer] = []
-
-    def start(answer: Answer) -> str:
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                asked.append(self.path)
-                status, headers, body = answer(len(asked), self.path)
-                self.send_response(status)
-                for name, value in headers.items():
-                    self.send_header(name, value)
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, *_: object) -> None:
-                pass
-
-        asked: list[str] = []
-        server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        servers.append(server)
-        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-        return f"http://127.0.0.1:{server.server_port}"
-
-    yield start
-    for server in servers:
-        server.shutdown()
-        server.server_close()
+def rows_of(service: Service, **options: Any) -> list[dict[str, Any]]:
+    return [row for _, rows in pages_of(service, **options) for row in rows]
 
 
 def page(rows: list[dict[str, Any]], **more: str) -> tuple[int, dict[str, str], bytes]:
@@ -91,7 +57,7 @@ def page(rows: list[dict[str, Any]], **more: str) -> tuple[int, dict[str, str], 
 
 def test_rows_of_all_pages_come_in_order_and_gzipped_as_they_came(record_many):
     with Replay(record_many()) as replay:
-        pages = list(Service(replay.url).rows(TABLE, value_of))
+        pages = list(pages_of(Service(replay.url)))
     assert [len(rows) for _, rows in pages] == [10_000, 10_000, 5_000]
     assert [row["ID"] for _, rows in pages for row in rows] == list(range(25_000))
     for answer, rows in pages:
@@ -100,17 +66,62 @@ def test_rows_of_all_pages_come_in_order_and_gzipped_as_they_came(record_many):
 
 def test_an_answer_that_came_without_compression_is_compressed_the_same_each_time(answering):
     url = answering(lambda *_: page([{"A": "1"}]))
-    first, second = (next(Service(url).rows(TABLE, value_of))[0].packed for _ in range(2))
+    first, second = (next(pages_of(Service(url)))[0].packed for _ in range(2))
     assert first == second
     assert json.loads(gzip.decompress(first)) == {"value": [{"A": "1"}]}
 
 
-def test_metadata_and_the_list_of_tables_come_through_cbsodata(record):
+def test_metadata_and_the_list_of_tables_are_read(record):
     with Replay(record()) as replay:
         service = Service(replay.url)
         assert [table["Identifier"] for table in service.tables()] == [TABLE]
         assert service.info(TABLE)["Title"] == "Jongeren"
         assert [row["Key"] for row in service.entity(TABLE, "RegioS")] == ["NL01  ", "GM0014"]
+
+
+def test_a_next_link_of_metadata_to_another_host_is_refused_before_it_is_followed(answering):
+    def elsewhere(*_: object) -> tuple[int, dict[str, str], bytes]:
+        return page([{"Key": "NL01"}], **{"odata.nextLink": "http://localhost:1/x"})
+
+    pauses = Pauses()
+    service = Service(answering(elsewhere), sleep=pauses)
+    with pytest.raises(ForeignNextLink, match="leaves"):
+        service.entity(TABLE, "RegioS")
+    with pytest.raises(ForeignNextLink, match="leaves"):
+        service.info(TABLE)
+    assert pauses == []
+
+
+def test_a_page_of_members_that_comes_twice_is_asked_again(record_many):
+    fault = Fault("RegioS", "repeat", times=1)
+    with Replay(record_many(), faults=[fault], page_rows=400) as replay:
+        members = Service(replay.url, sleep=Pauses()).entity(TABLE, "RegioS")
+    assert [row["Key"] for row in members] == [f"GM{number:04}" for number in range(1000)]
+
+
+def test_one_json_object_is_asked_with_the_same_retries(answering):
+    answers = {
+        1: (503, {}, b""),
+        2: (200, {}, b"[]"),
+        3: (200, {}, b'{"error":{"code":"","message":"storing"}}'),
+        4: (200, {}, b'{"Identifier":"99999NED"'),
+        5: (200, {}, b'{"Identifier":"99999NED"}'),
+    }
+    url = answering(lambda number, _: answers.get(number, (404, {}, b"")))
+    pauses = Pauses()
+    service = Service(url, sleep=pauses)
+    assert service.address4() == url
+    assert service.json(TABLE, f"{url}/x") == {"Identifier": TABLE}
+    assert len(pauses) == 4
+    with pytest.raises(NotOffered):
+        service.json(TABLE, f"{url}/x")
+
+
+def test_each_of_cbs_s_services_has_its_host():
+    service = Service()
+    assert service.address() == "https://opendata.cbs.nl"
+    assert service.address("derden") == "https://dataderden.cbs.nl"
+    assert service.address4() == "https://datasets.cbs.nl"
 
 
 def test_cbsodata_is_left_as_it_was_found_after_plain_http_from_many_threads(record):
@@ -127,7 +138,7 @@ def test_cbsodata_is_left_as_it_was_found_after_plain_http_from_many_threads(rec
     assert cbsodata.options.use_https is True
 
 
-def test_a_refused_connection_is_tried_again_with_growing_pauses():
+def test_a_refused_connection_is_tried_again_until_the_host_is_given_up():
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         pauses = Pauses()
@@ -135,11 +146,13 @@ def test_a_refused_connection_is_tried_again_with_growing_pauses():
         with pytest.raises(Unreachable, match="asked 5 times") as failure:
             service.info(TABLE)
         assert "niet bereikbaar" in failure.value.explanation
+        assert len(pauses) == 4
         with pytest.raises(Unreachable):
             rows_of(service)
-    assert len(pauses) == 8
-    for step, pause in enumerate(pauses):
-        assert 2 ** (step % 4) / 2 <= pause <= 2 ** (step % 4)
+        before = len(pauses)
+        with pytest.raises(HostGivenUp):
+            service.json(TABLE, f"{service.address4()}/odata/v1/CBS/{TABLE}/Properties")
+    assert len(pauses) == before
 
 
 @pytest.mark.parametrize("kind", ["status", "truncate", "invalid_json", "odata_error", "reset"])
@@ -175,7 +188,7 @@ def test_a_fault_that_stays_is_told(record, kind, error, entity):
 def test_a_page_in_the_middle_that_is_broken_is_asked_again(record_many):
     fault = Fault(r"\$skip=10000", "truncate", times=1)
     with Replay(record_many(), faults=[fault]) as replay:
-        rows = rows_of(Service(replay.url, sleep=Pauses()))
+        rows = rows_of(Service(replay.url, sleep=Pauses()), rows=25_000)
     assert [row["ID"] for row in rows] == list(range(25_000))
     assert len(replay.targets) == 4
 
@@ -200,8 +213,9 @@ def test_a_column_that_can_not_be_read_is_not_asked_again(answering):
         asked.append(number)
         return page([{"A": "1"}])
 
+    service = Service(answering(answer), sleep=Pauses())
     with pytest.raises(TableError, match="unexpected column"):
-        list(Service(answering(answer), sleep=Pauses()).rows(TABLE, parse))
+        list(service.pages(TABLE, [service.rows_address(TABLE)], parse))
     assert asked == [1]
 
 
@@ -271,15 +285,6 @@ def test_a_relative_next_link_and_one_with_brackets_are_followed(answering):
     assert rows_of(Service(answering(answer))) == [{"A": "1"}, {"A": "2"}, {"A": "3"}]
 
 
-def test_pages_that_never_end_are_refused(answering):
-    again = answering(lambda _, path: page([{"A": "1"}], **{"odata.nextLink": path}))
-    with pytest.raises(EndlessPages, match="had before"):
-        rows_of(Service(again))
-    empty = answering(lambda n, _: page([], **{"odata.nextLink": f"x?$skip={n}"}))
-    with pytest.raises(EndlessPages, match="without rows"):
-        rows_of(Service(empty))
-
-
 def test_a_silent_service_is_given_up(record):
     fault = Fault("TableInfos", "delay", times=None, seconds=0.5)
     with Replay(record(), faults=[fault]) as replay:
@@ -291,27 +296,3 @@ def test_a_silent_service_is_given_up(record):
 def test_an_address_must_be_one():
     with pytest.raises(UsageError, match="http://host:port"):
         Service("opendata.cbs.nl")
-
-
-def test_a_filter_has_codes_as_the_table_pads_them(record):
-    with Replay(record()) as replay:
-        service = Service(replay.url)
-        names = ("TableInfos", "DataProperties", "RegioS", "Perioden")
-        meta = build_meta({name: service.entity(TABLE, name) for name in names})
-        keys = source_keys(meta, {"RegioS": ("NL01",), "Perioden": ("2022JJ00", "2023JJ00")})
-        where = odata_filter(keys)
-        assert where == (
-            "(Perioden eq '2022JJ00' or Perioden eq '2023JJ00') and (RegioS eq 'NL01  ')"
-        )
-        assert [row["ID"] for row in rows_of(service, where)] == [0, 1]
-        # What happens without the padding.
-        assert rows_of(service, "RegioS eq 'NL01'") == []
-        with pytest.raises(UnknownSelection, match="no member GM9999"):
-            source_keys(meta, {"RegioS": ("NL01", "GM9999")})
-        with pytest.raises(UnknownSelection, match="no dimension 'Regio'"):
-            source_keys(meta, {"Regio": ("NL01",)})
-
-
-def test_a_quote_in_a_code_is_doubled():
-    assert odata_filter({"Plaats": ("'s-Gravenhage",)}) == "(Plaats eq '''s-Gravenhage')"
-    assert odata_filter({}) == ""

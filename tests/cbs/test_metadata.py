@@ -177,3 +177,93 @@ def test_the_metadata_of_real_tables_is_read(
     assert meta.table_id == table
     assert len(meta.topics) == topics
     assert [dimension.kind for dimension in meta.dimensions] == dimensions
+
+
+PROPERTIES = {
+    "Identifier": "99994NED", "Title": "Tabel ", "Modified": "2026-06-23T00:00:00+02:00",
+    "TemporalCoverage": "2011-2024", "ObservationCount": 260946, "Source": "CBS.",
+    "LongDescription": "Cijfers zijn definitief, tenzij anders vermeld.",
+}  # fmt: skip
+REGIONS = {"Identifier": "RegioS", "Kind": "GeoDimension", "Title": "Regio's", "MapYear": ""}
+MEASURE = {
+    "Identifier": "D000198_2", "Index": 2, "Title": "Totaal ", "MeasureGroupId": "D000198_1",
+    "DataType": "Double", "Unit": "x 1000", "Decimals": 1, "Description": "Toelichting",
+}  # fmt: skip
+OTHER = {**MEASURE, "Identifier": "D000198", "Index": 1, "MeasureGroupId": "D000300"}
+CODES = [{"Identifier": "NL01", "Title": "Nederland", "Description": "Grenswijziging"}]
+
+
+def meta4(*measures: dict[str, Any], **entities: Any) -> TableMeta:
+    return build_meta(
+        {
+            "Properties": [PROPERTIES], "Dimensions": [REGIONS], "MeasureCodes": measures,
+            "MeasureGroups": [], "RegioS": CODES, **entities,
+        }
+    )  # fmt: skip
+
+
+def test_a_table_of_v4_says_the_same_things_in_other_words() -> None:
+    meta = meta4(MEASURE)
+    assert (meta.odata, meta.rows_entity, meta.rows_stated) == ("v4", "Observations", 260946)
+    assert (meta.title, meta.period) == ("Tabel", "2011-2024")
+    assert (meta.modified, meta.definitive_by_default) == (PROPERTIES["Modified"], True)
+    (topic,) = meta.topics
+    assert (topic.title, topic.unit.scale, topic.decimals, topic.numeric) == ("Totaal", 1000, 1, 1)
+    member = meta.geo.members["NL01"]
+    assert (member.raw["Key"], member.raw["Description"]) == ("NL01", "Grenswijziging")
+    assert meta.geo.map_year is None
+
+
+def test_measures_of_v4_are_told_apart_by_their_whole_code() -> None:
+    meta = meta4(MEASURE, OTHER)
+    assert [topic.key for topic in meta.topics] == ["D000198", "D000198_2"]
+    assert [topic.key for topic in meta.find_topic("d000198_2")] == ["D000198_2"]
+    assert [topic.key for topic in meta.find_topic("D000198")] == ["D000198"]
+
+
+def test_a_path_finds_a_measure_in_its_group_and_by_its_title_where_groups_are_not_known() -> None:
+    path = ["Uitkeringen", "WIA", "Totaal"]
+    assert len(meta4(MEASURE, OTHER).find_topic(path)) == 2
+    groups = [
+        {"Id": "D000198_1", "Title": "WIA", "ParentId": "G1"},
+        {"Id": "G1", "Title": "Uitkeringen", "ParentId": None},
+        {"Id": "D000300", "Title": "WW", "ParentId": "G1"},
+    ]
+    known = meta4(MEASURE, OTHER, MeasureGroups=groups)
+    assert [topic.key for topic in known.find_topic(path)] == ["D000198_2"]
+    assert known.find_topic(["Totaal"]) == []
+
+
+def test_dimensions_of_v4_have_one_order_however_they_are_served() -> None:
+    time = {"Identifier": "Perioden", "Kind": "TimeDimension"}
+    sex = {"Identifier": "Geslacht", "Kind": "Dimension"}
+    codes = {"Perioden": [{"Identifier": "2020JJ00"}], "Geslacht": [{"Identifier": "3000"}]}
+    for served in ([time, REGIONS, sex], [sex, time, REGIONS]):
+        meta = meta4(MEASURE, Dimensions=served, **codes)
+        assert [d.key for d in meta.dimensions] == ["Geslacht", "RegioS", "Perioden"]
+
+
+@pytest.mark.parametrize(
+    ("year", "read"), [("2020", 2020), (2020, 2020), ("", None), (None, None)]
+)  # fmt: skip
+def test_the_year_of_a_division_may_be_text_in_v4(year: Any, read: int | None) -> None:
+    assert meta4(MEASURE, Dimensions=[{**REGIONS, "MapYear": year}]).geo.map_year == read
+
+
+@pytest.mark.parametrize(
+    ("entities", "problem"),
+    [
+        ({"Dimensions": [{**REGIONS, "Kind": "Geo"}]}, "unknown Kind 'Geo' of 'RegioS'"),
+        ({"Dimensions": [{**REGIONS, "MapYear": "later"}]}, "MapYear later is no year"),
+        ({"Dimensions": []}, "MeasureCodes and Dimensions need"),
+        ({"MeasureCodes": [{**MEASURE, "DataType": None}]}, "MeasureCodes: topic 'Totaal' lacks"),
+        ({"MeasureCodes": [{**MEASURE, "Decimals": "1"}]}, "'D000198_2': Decimals '1' is not a"),
+        ({"MeasureCodes": [MEASURE, MEASURE]}, "each once"),
+        ({"RegioS": [{"Title": "Nederland"}]}, "RegioS: member 'Nederland' without a Key"),
+        ({"Properties": []}, "Properties does not have exactly one row"),
+        ({"MeasureGroups": [{"Id": 1}]}, "MeasureGroups.* Id 1 is not text"),
+    ],
+)
+def test_metadata_of_v4_in_another_form_is_refused(entities: Any, problem: str) -> None:
+    with pytest.raises(MetadataError, match=problem):
+        meta4(MEASURE, **entities)

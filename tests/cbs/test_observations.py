@@ -16,13 +16,12 @@ from monitor.cbs.observations import (
     AreaCodes,
     DuplicateRowError,
     PeriodError,
-    UnknownMarkError,
     UnknownMemberError,
     UnknownStatusError,
     write_observations,
 )
 from monitor.cbs.periods import UnknownPeriodError
-from monitor.cbs.recording import RecordingError, RecordingWriter
+from monitor.cbs.recording import RecordingError, RecordingWriter, UnknownMarkError
 from monitor.cbs.sources import TableRequest
 from monitor.errors import TableError
 
@@ -302,3 +301,102 @@ def test_every_refusal_explains_itself_in_dutch() -> None:
     explanations = {kind.explanation for kind in kinds}
     assert len(explanations) == len(kinds)
     assert TableError.explanation not in explanations
+
+
+def meta4(*, time: bool = True) -> TableMeta:
+    dimensions = [{"Identifier": "RegioS", "Kind": "GeoDimension"}]
+    if time:
+        dimensions.append({"Identifier": "Perioden", "Kind": "TimeDimension"})
+    measures = [
+        {"Identifier": "M2", "Index": 1, "DataType": "Long"},
+        {"Identifier": "M1", "Index": 2, "DataType": "Double", "Description": VOORLOPIG},
+        {"Identifier": "M3", "Index": 3, "DataType": "String"},
+    ]
+    codes = {
+        key: [{**member, "Identifier": member["Key"].strip()} for member in MEMBERS[key]]
+        for key in ("RegioS", "Perioden")
+    }
+    told = {"Identifier": "99999NED", "TemporalCoverage": "2022", "Source": "CBS"}
+    return build_meta(
+        {"Properties": [told], "Dimensions": dimensions, "MeasureCodes": measures, **codes}
+    )
+
+
+VOORLOPIG = "Het gaat om voorlopige cijfers."
+LONG = meta4()
+ROW4 = {
+    "Id": 0, "Measure": "M2", "ValueAttribute": "None", "Value": 1, "StringValue": None,
+    "RegioS": "NL00", "Perioden": "2022JJ00",
+}  # fmt: skip
+
+
+def test_long_rows_become_observations_in_the_order_of_row_and_topic(tmp_path: Path) -> None:
+    text = {"Measure": "M3", "Value": None, "StringValue": "naam"}
+    rows = [{**ROW4, **text}, {**ROW4, "Measure": "M1", "Value": 7.4}, {**ROW4, "Value": 421110}]
+    count, share = observe(tmp_path, LONG, rows)
+    assert count == {
+        "table_id": "99999NED", "row_key": "NL00|2022JJ00", "source_key": "NL00",
+        "region_code": "NL01", "region_level": "country", "region_year": 2022,
+        "period": "2022JJ00", "period_type": "year", "year": 2022, "topic": "M2", "members": "",
+        "value": Decimal("421110.000000"), "source_mark": None, "status": "definitive",
+    }  # fmt: skip
+    assert (share["topic"], share["value"]) == ("M1", Decimal("7.400000"))
+
+
+def test_long_rows_have_the_types_of_wide_ones(tmp_path: Path) -> None:
+    observe(tmp_path, LONG, [ROW4], name="long")
+    observe(tmp_path, SMALL, [row_of(SMALL)], name="wide")
+    long, wide = (duckdb.read_parquet(str(tmp_path / f"{n}.parquet")) for n in ("long", "wide"))
+    assert (long.columns, long.types) == (wide.columns, wide.types)
+
+
+@pytest.mark.parametrize(
+    ("attribute", "mark"),
+    [("Impossible", ""), ("Missing", "."), ("Confidential", "."), ("NotAvailable", ".")],
+)
+def test_why_a_figure_of_v4_is_missing_becomes_its_mark(
+    tmp_path: Path, attribute: str, mark: str
+) -> None:
+    row = {**ROW4, "ValueAttribute": attribute, "Value": None}
+    (found,) = observe(tmp_path, LONG, [row])
+    assert (found["value"], found["source_mark"]) == (None, mark)
+
+
+@pytest.mark.parametrize(
+    ("cell", "says"),
+    [
+        ({"ValueAttribute": "Estimated"}, "1 with ValueAttribute 'Estimated'"),
+        ({"ValueAttribute": "Estimated", "Value": None}, "no value with ValueAttribute"),
+        ({"ValueAttribute": "Impossible"}, "1 with ValueAttribute 'Impossible'"),
+        ({"Value": None}, "no value with ValueAttribute 'None'"),
+        ({"ValueAttribute": None, "Value": None}, "no value with ValueAttribute ''"),
+        ({"Value": 1234567890123}, "1234567890123 with ValueAttribute 'None'"),
+    ],
+)
+def test_a_figure_of_v4_that_is_neither_number_nor_missing_for_a_known_reason_is_refused(
+    tmp_path: Path, cell: dict[str, Any], says: str
+) -> None:
+    rows = [ROW4, {**ROW4, "RegioS": "GM0363", **cell}]
+    with pytest.raises(UnknownMarkError, match=rf"row GM0363\|2022JJ00, topic M2: {says}"):
+        observe(tmp_path, LONG, rows)
+
+
+def test_a_measure_that_is_not_listed_and_a_figure_that_is_there_twice_are_refused(
+    tmp_path: Path,
+) -> None:
+    with pytest.raises(UnknownMemberError, match="MeasureCodes does not list the code 'M9'"):
+        observe(tmp_path, LONG, [ROW4, {**ROW4, "Measure": "M9"}])
+    with pytest.raises(DuplicateRowError, match=r"row NL00\|2022JJ00 is there more than once"):
+        observe(tmp_path, LONG, [ROW4, ROW4])
+
+
+def test_the_status_of_a_v4_table_without_periods_is_the_topics(tmp_path: Path) -> None:
+    rows = [
+        {key: cell for key, cell in row.items() if key != "Perioden"}
+        for row in (ROW4, {**ROW4, "Measure": "M1"})
+    ]
+    found = observe(tmp_path, meta4(time=False), rows, period="2022")
+    assert [(row["topic"], row["status"]) for row in found] == [
+        ("M2", "unknown"),
+        ("M1", "provisional"),
+    ]

@@ -1,9 +1,9 @@
 from __future__ import annotations
 
 import copy
-import gzip
 import json
 import random
+from decimal import Decimal
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -14,7 +14,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from monitor.cbs.metadata import build_meta
-from monitor.cbs.recording import RecordingError, RecordingWriter, identity, rebuild
+from monitor.cbs.recording import (
+    RecordingError,
+    RecordingWriter,
+    RowsChangedError,
+    UnknownMarkError,
+    identity,
+)
 
 ENTITIES: dict[str, list[dict[str, Any]]] = {
     "TableInfos": [{"Identifier": "99999NED", "Modified": "2020-01-01"}],
@@ -78,16 +84,6 @@ def test_the_bytes_do_not_depend_on_the_pages(tmp_path: Path) -> None:
     parts = [rows[:7], *(rows[at : at + 10_000] for at in range(7, 300_000, 10_000))]
     whole = record(tmp_path, rows).read_bytes()
     assert record(tmp_path, *parts).read_bytes() == whole
-
-
-def test_archived_pages_give_the_same_recording_in_the_order_of_their_numbers(
-    tmp_path: Path,
-) -> None:
-    rows = [{**ROWS[0], "ID": n, "Aantal_1": str(n)} for n in range(12)]
-    for n, row in enumerate(rows):
-        (tmp_path / f"UntypedDataSet.{n}.json.gz").write_bytes(gzip.compress(page([row])))
-    assert rebuild(tmp_path, META, tmp_path / "again.parquet") == 12
-    assert (tmp_path / "again.parquet").read_bytes() == record(tmp_path, rows).read_bytes()
 
 
 @pytest.mark.parametrize(
@@ -211,3 +207,142 @@ def test_a_change_in_the_metadata_is_a_difference(
     entities = copy.deepcopy(ENTITIES)
     entities[entity][at][key] = value
     assert identity_of(ROWS, entities) != identity_of(ROWS)
+
+
+ENTITIES4: dict[str, list[dict[str, Any]]] = {
+    "Properties": [{"Identifier": "99994NED", "Modified": "2020-01-01"}],
+    "Dimensions": [
+        {"Identifier": "RegioS", "Kind": "GeoDimension", "CodesUrl": "https://a/RegioSCodes"},
+    ],
+    "MeasureCodes": [
+        {"Identifier": "M1", "Index": 1, "Title": "Aantal", "DataType": "Long",
+         "MeasureGroupId": "1"},
+    ],
+    "MeasureGroups": [{"Id": "1", "Title": "Groep"}],
+    "RegioS": [{"Identifier": "NL01", "Index": 1}, {"Identifier": "GM0363", "Index": 2}],
+}  # fmt: skip
+META4 = build_meta(ENTITIES4)
+ROW4 = {"Id": 0, "Measure": "M1", "ValueAttribute": "None", "Value": 1, "StringValue": None,
+        "RegioS": "NL01"}  # fmt: skip
+
+
+def page4(rows: list[dict[str, Any]]) -> bytes:
+    return json.dumps({"@odata.context": "x", "value": rows, "@odata.nextLink": "y"}).encode()
+
+
+def value_of(number: str) -> str | None:
+    text = page4([ROW4]).replace(b'"Value": 1', f'"Value": {number}'.encode())
+    with TemporaryDirectory() as folder:
+        out = Path(folder) / "recording.parquet"
+        with RecordingWriter(out, META4) as writer:
+            writer.add(text)
+        found: str | None = pq.read_table(out)["Value"][0].as_py()
+        return found
+
+
+def identity4(rows: list[dict[str, Any]], entities: Any = ENTITIES4) -> str:
+    with TemporaryDirectory() as folder:
+        with RecordingWriter(Path(folder) / "recording.parquet", META4) as writer:
+            writer.add(page4(rows))
+        return identity(writer.digest, build_meta(entities), entities)
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.decimals(-(10**12) + 1, 10**12 - 1, places=6))
+def test_every_number_of_v4_comes_through_exactly(number: Decimal) -> None:
+    assert Decimal(value_of(f"{number:f}") or "") == number
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [("13.9", "13.9"), ("17344874.0", "17344874"), ("100", "100"), ("0", "0"), ("-0.5", "-0.5"),
+     ("1E-05", "0.00001"), ("null", None)],
+)  # fmt: skip
+def test_a_number_of_v4_is_recorded_in_one_spelling(number: str, text: str | None) -> None:
+    assert value_of(number) == text
+
+
+@pytest.mark.parametrize("number", ["0.1234567", "13.900000000000001", "1e20", "true", '"x"'])
+def test_a_number_of_v4_that_can_not_be_kept_exactly_is_refused(number: str) -> None:
+    with pytest.raises(UnknownMarkError, match="99994NED: row NL01, topic M1"):
+        value_of(number)
+
+
+@pytest.mark.parametrize(
+    ("row", "problem"),
+    [
+        ({**ROW4, "Unit": "x"}, "unexpected column Unit in row NL01"),
+        ({k: v for k, v in ROW4.items() if k != "StringValue"}, "StringValue vanished"),
+        ({**ROW4, "Measure": 1}, "row NL01: Measure is 1, not text"),
+    ],
+)
+def test_rows_of_v4_with_other_columns_are_refused(row: dict[str, Any], problem: str) -> None:
+    with pytest.raises(RecordingError, match=problem):
+        identity4([row])
+
+
+def test_order_numbers_spelling_and_addresses_are_no_difference_in_v4() -> None:
+    other = {**ROW4, "Id": 7, "RegioS": "GM0363", "Value": 13.9}
+    entities = copy.deepcopy(ENTITIES4)
+    entities["RegioS"].reverse()
+    entities["RegioS"][0]["Index"] = 9
+    entities["Dimensions"][0]["CodesUrl"] = "https://b/RegioSCodes"
+    entities["MeasureCodes"][0]["MeasureGroupId"] = entities["MeasureGroups"][0]["Id"] = "9"
+    entities["Properties"][0]["Modified"] = "2026-01-01"
+    same = identity4([other, {**ROW4, "Id": 8, "Value": 1.0}], entities)
+    assert same == identity4([ROW4, other])
+    assert same != identity4([{**ROW4, "ValueAttribute": "Impossible"}, other])
+    entities["MeasureGroups"][0]["Title"] = "Andere groep"
+    assert same != identity4([ROW4, other], entities)
+
+
+def numbered(folder: Path, pages: list[list[int]], *, whole: bool, more: bool = True) -> None:
+    link = {"odata.nextLink": "y"} if more else {}
+    with RecordingWriter(folder / "recording.parquet", META, whole=whole) as writer:
+        for ids in pages:
+            writer.add(page([{**ROWS[0], "ID": n} for n in ids], **link))
+
+
+@pytest.mark.parametrize(
+    ("pages", "whole"),
+    [
+        ([[0, 1], [1, 2]], True),
+        ([[0, 1], [0, 1]], True),
+        ([[0, 1], [3, 4]], True),
+        ([[5, 9], [7, 12]], True),
+        ([[0, 9], [9, 12]], False),
+    ],
+)
+def test_rows_that_come_twice_or_are_skipped_between_two_pages_are_refused(
+    tmp_path: Path, pages: list[list[int]], whole: bool
+) -> None:
+    with pytest.raises(RowsChangedError, match="99999NED: after row"):
+        numbered(tmp_path, pages, whole=whole)
+
+
+@pytest.mark.parametrize(
+    ("pages", "whole"),
+    [
+        ([[0, 1], [2, 3]], True),
+        ([[1, 0], [3, 2]], True),
+        ([[5, 9], [12, 14]], True),
+        ([[0, 1], [], [2]], True),
+        ([[0, 1], [3, 4]], False),
+    ],
+)
+def test_rows_that_go_on_where_the_page_before_ended_are_taken(
+    tmp_path: Path, pages: list[list[int]], whole: bool
+) -> None:
+    numbered(tmp_path, pages, whole=whole)
+
+
+def test_each_part_of_a_selection_has_numbers_of_its_own(tmp_path: Path) -> None:
+    numbered(tmp_path, [[5, 9], [2, 7]], whole=False, more=False)
+    with pytest.raises(RowsChangedError):
+        numbered(tmp_path, [[5, 9], [2, 7]], whole=True, more=False)
+
+
+def test_rows_without_numbers_are_not_checked(tmp_path: Path) -> None:
+    plain = [{key: cell for key, cell in row.items() if key != "ID"} for row in ROWS]
+    with RecordingWriter(tmp_path / "recording.parquet", META, whole=True) as writer:
+        assert writer.add(page(plain)) + writer.add(page(plain)) == 4

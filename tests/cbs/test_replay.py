@@ -296,7 +296,7 @@ def test_a_recording_that_appears_or_changes_is_served_as_it_is_then(folder: Pat
         assert len(values(replay, "/ODataFeed/odata/4/RegioS")) == 2
 
 
-@pytest.mark.parametrize("text", ['{"value": []}', '[{"Key": "a"},', "[1]", ""])
+@pytest.mark.parametrize("text", ['{"rows": []}', '[{"Key": "a"},', "[1]", ""])
 def test_a_damaged_recording_is_a_500_that_names_the_file(folder: Path, text: str) -> None:
     record(folder, "5", RegioS=text)
     with Replay(folder) as replay:

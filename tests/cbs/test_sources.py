@@ -6,7 +6,8 @@ import shutil
 
 import pytest
 
-from monitor.cbs.client import BrokenPage, NoMarks, NotOffered, Service, UnknownSelection
+from monitor.cbs.client import Service
+from monitor.cbs.failures import BrokenPage, NoMarks, NotOffered, ServiceError, UnknownSelection
 from monitor.cbs.metadata import build_meta
 from monitor.cbs.replay import Fault, Replay
 from monitor.cbs.sources import CbsService, Recordings, TableRequest, open_source
@@ -30,7 +31,10 @@ class Taken:
     def parse(self, page):
         return json.loads(page)["value"]
 
-    def take(self, packed, rows):
+    def had(self, address):
+        return None
+
+    def take(self, packed, rows, address=None):
         self.pages.append(json.loads(gzip.decompress(packed)))
         assert self.pages[-1]["value"] == rows
         self.rows += rows
@@ -172,6 +176,40 @@ def test_the_word_of_a_service_is_its_date(record):
             TABLE: "2024-10-31T02:00:00",
             "00000NED": None,
         }
+
+
+def test_v4_is_asked_for_what_v3_does_not_offer_and_only_then(record):
+    folder = record()
+    with Replay(folder) as replay:
+        source = CbsService(Service(replay.url, retries=0))
+        for odata, asked in [(None, ["v3", "v4"]), ("v3", ["v3"]), ("v4", ["v4"])]:
+            replay.targets.clear()
+            with pytest.raises(NotOffered):
+                source.ask(TableRequest("00000NED", odata=odata))
+            assert ["v4" if "/odata/v1/" in target else "v3" for target in replay.targets] == asked
+        replay.targets.clear()
+        assert source.ask(TableRequest(TABLE)) == "2024-10-31T02:00:00"
+        assert not [target for target in replay.targets if "/odata/v1/" in target]
+
+
+def test_v4_of_third_parties_is_refused_and_not_asked(record):
+    with Replay(record()) as replay:
+        source = CbsService(Service(replay.url, retries=0))
+        with pytest.raises(ServiceError, match="'derden' is not known"):
+            source.ask(TableRequest(TABLE, host="derden", odata="v4"))
+        with pytest.raises(NotOffered):
+            source.ask(TableRequest("00000NED", host="derden"))
+        assert not [target for target in replay.targets if "/odata/v1/" in target]
+
+
+def test_a_selection_that_does_not_fit_in_one_request_is_asked_in_parts(record_many, many_rows):
+    wanted = tuple(f"GM{number:04}" for number in range(0, 1000, 3))
+    with Replay(record_many()) as replay:
+        source = CbsService(Service(replay.url))
+        taken = take(source, select={"RegioS": wanted})
+    expected = [row for row in many_rows if row["RegioS"] in set(wanted)]
+    assert sorted(taken.rows, key=lambda row: row["ID"]) == expected
+    assert sum("$filter" in target for target in replay.targets) == len(wanted) // 20 + 1
 
 
 def test_a_source_is_named_by_a_word_an_address_or_a_path(record, tmp_path):

@@ -189,7 +189,7 @@ def test_the_topics_needed_of_a_table_are_called_as_that_table_calls_them(
     assert catalogue.needed_topics("T2022NED") == frozenset()
 
 
-def test_a_name_for_the_new_service_of_cbs_is_kept_and_not_used_yet(
+def test_a_topic_is_needed_by_its_name_in_either_service_of_cbs(
     definitions: Definitions,
 ) -> None:
     definitions.change(
@@ -201,7 +201,18 @@ def test_a_name_for_the_new_service_of_cbs_is_kept_and_not_used_yet(
     (name,) = catalogue.series["kern"].model.topics["Jongeren"]
     assert name.v4 is not None
     assert name.v4.measure == "M000352"
-    assert "Jongeren" in catalogue.needed_topics("T2021NED")
+    assert {"Jongeren", "M000352"} <= catalogue.needed_topics("T2021NED")
+    assert "M000352" not in catalogue.needed_topics("T2020NED")
+
+
+def test_a_series_can_say_from_which_service_a_table_comes(definitions: Definitions) -> None:
+    definitions.change(
+        "series/kern.yaml",
+        '{table: T2021NED, period: "2021"}',
+        ('{table: T2021NED, period: "2021", odata: v4}'),
+    )
+    asked = {r.table_id: r.odata for r in load_or_raise(definitions.folder).requests()}
+    assert asked == {"T2020NED": None, "T2021NED": "v4"}
 
 
 def test_two_series_can_not_ask_different_parts_of_one_table(definitions: Definitions) -> None:

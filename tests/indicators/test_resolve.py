@@ -258,3 +258,73 @@ def test_a_second_name_in_one_table_of_a_series_is_used_there(definitions: Defin
     found = resolved(definitions, meta("T2020NED", INWONERS, JONGEREN), renamed)
     assert found.problems == []
     assert [t.topic for t in found.terms if t.part == "numerator"] == ["Jongeren_7", "Jeugd_3"]
+
+
+def meta4(table: str, *measures: tuple[str, str]) -> TableMeta:
+    """Metadata of a table of OData v4 with (code, title) measures, in groups not described."""
+    return build_meta(
+        {
+            "Properties": [{"Identifier": table, "TemporalCoverage": table[1:5]}],
+            "Dimensions": [{"Identifier": "Gemeenten", "Kind": "GeoDimension"}],
+            "MeasureCodes": [
+                {"Identifier": code, "Title": title, "Index": i, "DataType": "Long",
+                 "MeasureGroupId": "G1"}
+                for i, (code, title) in enumerate(measures)
+            ],
+            "Gemeenten": [{"Identifier": c, "Title": c} for c in ("NL01", "GM0001")],
+        }
+    )  # fmt: skip
+
+
+V4_NAMES = (
+    "topics: {Jongeren: [{table: T2021NED, v4: {measure: M000352}}],"
+    " AantalInwoners: [{table: T2021NED, v4: {measure: M1}}]}\ntables:"
+)
+IN_V4 = (("M1", "Aantal inwoners"), ("M000352", "Jongeren met jeugdzorg"))
+
+
+def test_a_table_of_v4_has_the_codes_that_the_series_states(definitions: Definitions) -> None:
+    definitions.change("series/kern.yaml", "tables:", V4_NAMES)
+    found = resolved(definitions, meta("T2020NED", INWONERS, JONGEREN), meta4("T2021NED", *IN_V4))
+    assert found.problems == []
+    assert [t.topic for t in found.terms] == [
+        "Jongeren_7", "M000352", "AantalInwoners_5", "M1"
+    ]  # fmt: skip
+
+
+def test_a_topic_without_a_code_for_v4_says_which_line_to_add(definitions: Definitions) -> None:
+    found = resolved(definitions, meta("T2020NED", INWONERS, JONGEREN), meta4("T2021NED", *IN_V4))
+    of_population = next(p for p in found.problems if p.file.endswith("inwoners.v1.yaml"))
+    assert (of_population.number, of_population.line) == (Number.NO_V4_NAME, 8)
+    assert of_population.message.startswith('In tabel T2021NED: De reeks "kern" geeft geen code')
+    assert (
+        "AantalInwoners: [{table: T2021NED, v4: {measure: M1}}]. "
+        'Is dit de code: "M1 (Aantal inwoners)"?' in of_population.remedy
+    )
+    assert len(found.problems) == 2
+
+
+def test_measures_with_one_title_are_offered_by_their_codes(definitions: Definitions) -> None:
+    definitions.change(INDICATOR, "topic: Jongeren}", "topic: [Zorg, Jongeren met jeugdzorg]}")
+    definitions.change("series/kern.yaml", "tables:", V4_NAMES)
+    twice = meta4("T2021NED", *IN_V4, ("M7", "Jongeren met jeugdzorg"))
+    (problem,) = resolved(definitions, twice).problems
+    assert problem.number is Number.NO_V4_NAME
+    assert '"Zorg > Jongeren met jeugdzorg": [{table: T2021NED, v4: {measure: CODE}}]' in (
+        problem.remedy
+    )
+    assert '"M000352 (Jongeren met jeugdzorg)" of "M7 (Jongeren met jeugdzorg)"' in problem.remedy
+    named = '"Zorg > Jongeren met jeugdzorg": [{table: T2021NED, v4: {measure: M7}}], Jongeren:'
+    definitions.change("series/kern.yaml", "Jongeren:", named)
+    found = resolved(definitions, twice)
+    assert found.problems == []
+    assert "M7" in {t.topic for t in found.terms}
+
+
+def test_a_code_that_the_table_of_v4_does_not_have_is_an_unknown_topic(
+    definitions: Definitions,
+) -> None:
+    definitions.change("series/kern.yaml", "tables:", V4_NAMES.replace("M000352", "M00352"))
+    (problem,) = resolved(definitions, meta4("T2021NED", *IN_V4)).problems
+    assert problem.number is Number.UNKNOWN_TOPIC
+    assert 'Bedoelde u "M000352"?' in problem.remedy
