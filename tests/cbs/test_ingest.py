@@ -478,3 +478,26 @@ def test_a_folder_that_can_not_be_written_stops_the_run_and_says_so(
     assert str(tmp_path / "workspace") in str(told.value)
     assert told.value.exit_code == 1
     assert asked(record()).snapshot == good.snapshot
+
+
+def test_a_page_that_a_service_gave_is_not_asked_again_after_an_outage(
+    record_many, tmp_path, now, area_codes
+):
+    def ask(service):
+        source, workspace = CbsService(service, "replay"), tmp_path / "workspace"
+        return refresh(TableRequest(TABLE), source, workspace, now, codes=area_codes)
+
+    last = Fault("skip=20000", "reset")
+    with Replay(record_many(), faults=[last], page_rows=5_000) as replay:
+        service = Service(replay.url, retries=0, sleep=lambda _: None)
+        assert ask(service).state == "quarantined"
+        before = len(replay.targets)
+        state = ask(service)
+        # Pages past the end are asked ahead: this table does not say where it ends.
+        asked = [
+            int(target.rpartition("skip=")[2])
+            for target in replay.targets[before:]
+            if "skip" in target
+        ]
+    assert (state.state, state.snapshot.rows) == ("new", 25_000)
+    assert min(asked) == 20_000
