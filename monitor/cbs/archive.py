@@ -203,14 +203,13 @@ class Archive:
 
     def note_asked(self, table_id: str, asked: Asked) -> None:
         """Remember ``asked``."""
-        folder = self._folder(table_id)
-        folder.mkdir(parents=True, exist_ok=True)
+        table = self._folder(table_id)
         word = {
             "at": asked.at.isoformat(),
             "modified": asked.modified,
             "snapshot": asked.snapshot,
         }
-        _note(folder / _ASKED, word)
+        _note(table / _ASKED, word)
 
     def described(self, snapshot: Snapshot, until: datetime) -> Row | None:
         """Return the newest TableInfos since a snapshot whose content stayed the same, or None.
@@ -504,11 +503,11 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
 
 def _note(path: Path, note: Mapping[str, Any]) -> None:
     """Write a note in one step."""
-    # A name of its own: two runs may write at the same time.
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
-    with os.fdopen(handle, "w") as file:
-        json.dump(note, file)
-    Path(name).replace(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # A folder of its own: two runs may write at the same time.
+    with scratch(path.parent) as folder:
+        (folder / path.name).write_text(json.dumps(note))
+        (folder / path.name).replace(path)
 
 
 def _safe(name: str, table_id: str) -> str:

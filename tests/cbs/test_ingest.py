@@ -542,3 +542,26 @@ def test_what_cannot_be_approved_is_quarantined_before_its_rows_are_fetched(aske
     assert (state.state, state.snapshot) == ("quarantined", good.snapshot)
     assert "GM0014, line 3" in state.detail
     assert asked(record(TableInfos=later("2025-02-01T02:00:00"))).state == "unchanged"
+
+
+def test_a_page_that_a_service_gave_is_not_asked_again_after_an_outage(
+    record_many, tmp_path, now, area_codes
+):
+    def ask(service):
+        source, workspace = CbsService(service, "replay"), tmp_path / "workspace"
+        return refresh(TableRequest(TABLE), source, workspace, now, codes=area_codes)
+
+    last = Fault("skip=20000", "reset")
+    with Replay(record_many(), faults=[last], page_rows=5_000) as replay:
+        service = Service(replay.url, retries=0, sleep=lambda _: None)
+        assert ask(service).state == "quarantined"
+        before = len(replay.targets)
+        state = ask(service)
+        # Pages past the end are asked ahead: this table does not say where it ends.
+        asked = [
+            int(target.rpartition("skip=")[2])
+            for target in replay.targets[before:]
+            if "skip" in target
+        ]
+    assert (state.state, state.snapshot.rows) == ("new", 25_000)
+    assert min(asked) == 20_000
