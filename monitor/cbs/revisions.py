@@ -31,9 +31,9 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from monitor.cbs.areas import AreaCodes
 from monitor.cbs.ingest import CONVERSION, derived
 from monitor.cbs.metadata import TableMeta, Topic
-from monitor.cbs.observations import AreaCodes
 from monitor.errors import TableError
 
 if TYPE_CHECKING:
