@@ -231,6 +231,8 @@ def _print_outcome(summary: dict[str, Any], publication: Path) -> None:
         _say(line, "yellow")
     for problem in summary["problems"]:
         _say(problem, "red")
+    for warning in summary["warnings"]:
+        _say(warning, "yellow")
     size = publication.stat().st_size / 1e6
     _say(f"File: {publication} ({size:.1f} MB)")
 
