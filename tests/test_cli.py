@@ -74,6 +74,15 @@ def test_finding_nothing_to_do_imports_no_heavy_library(tmp_path: Path) -> None:
     assert second.stdout.splitlines()[-2:] == ["exit 0", ""]
 
 
+def test_status_before_the_first_run_says_that_nothing_was_asked(
+    call: Call, tmp_path: Path
+) -> None:
+    code, out, err = call("status", "--source", "sample", "--data", tmp_path)
+    assert (code, err) == (Exit.GOOD, "")
+    assert "never asked" in out
+    assert "Nothing was published" in out
+
+
 def test_check_is_silent_about_good_definitions_and_names_themes_without_effect(call: Call) -> None:
     code, out, err = call("check", "--source", "sample")
     assert (code, err) == (Exit.GOOD, "")
