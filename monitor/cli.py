@@ -231,6 +231,8 @@ def _print_outcome(summary: dict[str, Any], publication: Path) -> None:
         _say(line, "yellow")
     for problem in summary["problems"]:
         _say(problem, "red")
+    for warning in summary["warnings"]:
+        _say(warning, "yellow")
     size = publication.stat().st_size / 1e6
     _say(f"File: {publication} ({size:.1f} MB)")
 
@@ -329,7 +331,7 @@ def status(
 ) -> None:
     """Show how each CBS table stands, and what was published last; asks the source nothing."""
     from monitor.run import Run
-    from monitor.status import table_statuses
+    from monitor.status import NEVER, table_statuses
 
     this = Run(load_settings(source=source, data=data, definitions=definitions))
     statuses = table_statuses(this)
@@ -342,8 +344,8 @@ def status(
         return
     _say(f"Source: {this.source.label}")
     _print_statuses(statuses)
-    for table_id in this.requests:
-        for line in this.shape_lines(table_id):
+    for status in statuses:
+        for line in this.shape_lines(status.table_id) if status.state != NEVER else ():
             _say(line, "yellow")
     if published is None:
         _say("Nothing was published from this source yet: `monitor run`.")

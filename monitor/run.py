@@ -198,7 +198,7 @@ class Run:
                 state.snapshot,
                 # after an outage there is no word, and what was refused before is no news
                 refused=state.state == "quarantined" and state.modified is not None,
-                until=state.asked_at,
+                until=self.settings.as_of.moment if self.settings.as_of else state.asked_at,
                 needed=needed,
             )
             known = {"made_from": made_from, "changes": [asdict(change) for change in changes]}
@@ -325,19 +325,24 @@ class Run:
         """
         from monitor.warehouse.inputs import write_definitions
 
-        resolution, corrections = self._resolve()
+        resolution, corrections = self._resolution
         write_definitions(self.workspace.tables, self.catalogue, resolution.terms, corrections)
         write_note(self._resolved, {"definitions": self.catalogue.fingerprint})
         return resolution
 
-    def _resolve(self) -> tuple[Resolution, list[ResolvedCell]]:
+    @cached_property
+    def _resolution(self) -> tuple[Resolution, list[ResolvedCell]]:
         from monitor.indicators.corrections import resolve_corrections
         from monitor.indicators.resolve import resolve
 
-        partial = self.source.partial
+        partial, as_of = self.source.partial, self.settings.as_of
         resolution = resolve(self.catalogue, self.metas, partial=partial)
         corrections, problems = resolve_corrections(
-            self.catalogue, self.metas, self.observations(), partial=partial
+            self.catalogue,
+            self.metas,
+            self.observations(),
+            partial=partial,
+            then=as_of.words if as_of else None,
         )
         return replace(resolution, problems=sorted(resolution.problems + problems)), corrections
 
@@ -381,7 +386,7 @@ class Run:
             as_of=self.settings.as_of,
             version=version(),
         )
-        problems = self._resolve()[0].problems
+        problems = self._resolution[0].problems
         summary = self.summary(problems)
         doubtful = errors(problems) or any(
             table["state"] == "quarantined" for table in summary["tables"]
@@ -416,8 +421,10 @@ class Run:
         """Return what a run came to: themes, tables, problems of definitions, as plain data."""
         import duckdb
 
+        from monitor.indicators.problems import errors
         from monitor.warehouse.build import parquet_of, quoted
 
+        found = sorted(problems)
         figures = quoted(parquet_of(self.workspace.tables, "outcomes.figures"))
         with duckdb.connect() as connection:
             counted = {
@@ -467,7 +474,8 @@ class Run:
             "shape_changes": [
                 line for table_id in self.requests for line in self.shape_lines(table_id)
             ],
-            "problems": [str(problem) for problem in problems],
+            "problems": [str(problem) for problem in errors(found)],
+            "warnings": [str(problem) for problem in found if problem not in errors(found)],
         }
 
     def everything(self, progress: Callable[[str], None] = lambda _: None) -> Publication:
@@ -647,12 +655,11 @@ def _read_state(workspace: Workspace, table_id: str) -> TableState:
             f"Table {table_id} was never asked for: materialise cbs/{table_id} first, or run "
             "`monitor run`."
         )
-    snapshots = Archive(workspace.archive).snapshots(table_id)
-    chosen = [s for s in snapshots if s.folder.name == known["snapshot"]]
+    chosen = known["snapshot"]
     return TableState(
         table_id=table_id,
         state=known["state"],
-        snapshot=chosen[0] if chosen else None,
+        snapshot=Archive(workspace.archive).snapshot(table_id, chosen) if chosen else None,
         observations=workspace.folder / known["observations"] if known["observations"] else None,
         recording=workspace.folder / known["recording"] if known["recording"] else None,
         reason=known["reason"],

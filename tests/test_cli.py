@@ -58,20 +58,29 @@ def test_a_first_run_publishes_and_a_second_finds_nothing_to_do(call: Call, tmp_
     assert "never asked" not in out
 
 
-def test_finding_nothing_to_do_does_not_import_dagster(tmp_path: Path) -> None:
+def test_finding_nothing_to_do_imports_no_heavy_library(tmp_path: Path) -> None:
     script = (
         "import sys; from monitor.cli import main; "
         f"sys.argv = ['monitor', 'run', '--source', 'sample', '--data', {str(tmp_path)!r}]\n"
         "try: main()\n"
         "except SystemExit as stop: print('exit', stop.code)\n"
-        "print('dagster' in sys.modules)"
+        "print(*(name for name in ('dagster', 'duckdb', 'pyarrow') if name in sys.modules))"
     )
     first, second = (
         subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
         for _ in range(2)
     )
-    assert first.stdout.splitlines()[-2:] == ["exit 0", "True"]
-    assert second.stdout.splitlines()[-2:] == ["exit 0", "False"]
+    assert first.stdout.splitlines()[-2:] == ["exit 0", "dagster duckdb pyarrow"]
+    assert second.stdout.splitlines()[-2:] == ["exit 0", ""]
+
+
+def test_status_before_the_first_run_says_that_nothing_was_asked(
+    call: Call, tmp_path: Path
+) -> None:
+    code, out, err = call("status", "--source", "sample", "--data", tmp_path)
+    assert (code, err) == (Exit.GOOD, "")
+    assert "never asked" in out
+    assert "Nothing was published" in out
 
 
 def test_check_is_silent_about_good_definitions_and_names_themes_without_effect(call: Call) -> None:

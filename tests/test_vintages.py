@@ -267,3 +267,30 @@ def test_youth_care_of_2023_was_13_5_when_provisional_and_13_9_when_final(tmp_pa
     assert ask(newest, figure) == [(13.9, "definitive")]
     assert ask(run(NOW, "2026-06-01"), figure) == [(13.5, "provisional")]
     assert ask(run(NOW, "2026-10-02"), figure) == [(13.9, "definitive")]
+
+
+def test_what_cbs_said_of_a_table_later_is_no_part_of_how_it_was(revised: World) -> None:
+    infos = {"Identifier": PERIODS, "Title": f"Tabel {PERIODS}", "Modified": "2026-11-01"}
+    revised.record(PERIODS, TableInfos=[infos | {"OutputStatus": "Gediscontinueerd"}])
+    query = "SELECT count(*) FROM quality.shape_changes WHERE kind = 'discontinued'"
+    assert ask(at(revised.settings, NOW).everything().path, query) == [(1,)]
+    then = at(revised.settings, NOW, "2026-10-01").everything().path
+    assert ask(then, query) == [(0,)]
+
+
+def test_a_correction_of_today_that_did_not_fit_then_makes_no_run_of_the_past_fail(
+    revised: World,
+) -> None:
+    revised.define(
+        "corrections/fout.yaml",
+        f"id: fout\ntable: {PERIODS}\ntopic: MetHulp\nreason: Nageteld.\nstatus: open\n"
+        "action: flag\ncells: [{region: NL01, period: 2022JJ00, expect: 13.9}]\n",
+    )
+    run = at(revised.settings, NOW, "2026-05-01")
+    file = run.everything().path
+    assert ask(file, CELL.format("hulp-perioden")) == [(13.5, "provisional")]
+    ((why,),) = ask(file, "SELECT not_applied FROM governance.corrections")
+    assert "Op 1 mei 2026 kende de monitor 13,5." in why
+    note = run.note() or {}
+    assert note["exit_code"] == Exit.GOOD
+    assert (note["summary"]["problems"], len(note["summary"]["warnings"])) == ([], 1)

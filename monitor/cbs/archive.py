@@ -173,6 +173,12 @@ class Archive:
         """Return a table's snapshots that can be read, oldest first."""
         return [*_readable(self._folder(table_id))][::-1]
 
+    def snapshot(self, table_id: str, name: str) -> Snapshot | None:
+        """Return the snapshot in the folder ``name``, None where none can be read there."""
+        with suppress(ArchiveError):
+            return _snapshot(self._folder(table_id) / name)
+        return None
+
     def latest(self, table_id: str) -> Snapshot | None:
         """Return the newest of ``snapshots``, the one committed last, or None."""
         return next(_readable(self._folder(table_id)), None)

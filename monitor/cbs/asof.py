@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from monitor.cbs.archive import Snapshot
-    from monitor.cbs.observations import AreaCodes
+    from monitor.cbs.areas import AreaCodes
     from monitor.cbs.sources import TableRequest
 
 

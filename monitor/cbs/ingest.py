@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from monitor.cbs import metadata, observations, periods, recording, text, units
+from monitor.cbs import areas, metadata, observations, periods, recording, text, units
 from monitor.cbs.archive import (
     Archive,
     ArchiveError,
@@ -30,10 +30,11 @@ from monitor.cbs.archive import (
     remove,
     scratch,
 )
+from monitor.cbs.areas import AreaCodes
 from monitor.cbs.calendar import About
 from monitor.cbs.failures import CbsFault, EmptyTable, NotOffered
 from monitor.cbs.metadata import Row, TableMeta, build_meta
-from monitor.cbs.observations import AreaCodes, write_observations
+from monitor.cbs.observations import write_observations
 from monitor.cbs.recording import RecordingWriter, identity
 from monitor.cbs.shape import NOTHING, Needed, fingerprint, require
 from monitor.errors import TableError, writing
@@ -46,7 +47,7 @@ if TYPE_CHECKING:
 Progress = Callable[[str, int, int | None], None]
 """Told the table, the rows so far, and how many there will be where the source says so."""
 
-CONVERSION = (metadata, observations, periods, recording, text, units)
+CONVERSION = (areas, metadata, observations, periods, recording, text, units)
 """The modules that turn a snapshot into observations."""
 
 ABSENT = "Deze bron is een opname en bevat de tabel niet. Bij CBS kan de tabel wel bestaan."

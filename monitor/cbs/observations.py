@@ -12,11 +12,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 import pyarrow as pa
 
+from monitor.cbs.areas import AreaCodes
 from monitor.cbs.metadata import MetadataError, TableMeta, Topic
 from monitor.cbs.periods import parse_period
 from monitor.cbs.recording import VALUE, RecordingError, UnknownMarkError, quoted
@@ -84,22 +85,6 @@ class PeriodError(TableError):
     """The period of a table without periods is not known, or not the one of its series."""
 
     explanation = "De periode van de tabel klopt niet met de reeks waarin de tabel is opgenomen."
-
-
-class AreaCodes(NamedTuple):
-    """What is known of region codes, handed in by ``monitor.regions``.
-
-    Attributes:
-        canonical: source code -> the one code that cells carry, for codes that differ.
-        levels: two-letter prefix -> level, and whole codes that are exceptions to their prefix.
-    """
-
-    canonical: Mapping[str, str]
-    levels: Mapping[str, str]
-
-    def level(self, code: str) -> str:
-        """Return the level of a trimmed code; ``other`` where its prefix is not known either."""
-        return self.levels.get(code) or self.levels.get(code[:2], "other")
 
 
 def write_observations(

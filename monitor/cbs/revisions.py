@@ -9,8 +9,8 @@ A cell is a topic, region, period and members. Two snapshots are compared where 
 it: inside both selections, and of topics that both have. Where either came from a source that holds
 a part only, an absent row says nothing, so that only rows that are in both are compared.
 
-A cell changed when its value, the status of its value, or the mark of its missing value did. The
-first class that applies:
+A cell changed when its value or the status of its value did; another mark of a figure that is missing
+before and after is no change of a figure. The first class that applies:
 
 1. ``coverage``: a value appeared or vanished;
 2. ``unstated``: the status of either is unknown, so it can't be told what CBS had announced;
@@ -31,9 +31,9 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from monitor.cbs.areas import AreaCodes
 from monitor.cbs.ingest import CONVERSION, derived
 from monitor.cbs.metadata import TableMeta, Topic
-from monitor.cbs.observations import AreaCodes
 from monitor.errors import TableError
 
 if TYPE_CHECKING:
@@ -376,7 +376,6 @@ def _copy(old: Snapshot, new: Snapshot, out: Path) -> tuple[str, dict[str, Any]]
                 {join} JOIN newer AS n USING (number, region_code, period, members)
                 WHERE o.value IS DISTINCT FROM n.value
                     OR (o.value IS NOT NULL AND o.status <> n.status)
-                    OR o.source_mark <> n.source_mark
             )
             JOIN topics USING (number)
             ORDER BY topic, region_code, period, members

@@ -183,15 +183,12 @@ def years(table: SeriesTable) -> tuple[int, int]:
     return int(first), int(last)
 
 
-def topic_name(
-    term: Term, series: Series, table_id: str, odata: str = "v3"
-) -> str | tuple[str, ...]:
-    """Return how a term's topic is called in one table of the series.
+def topic_name(name: Name, series: Series, table_id: str, odata: str = "v3") -> Name:
+    """Return how a topic that definitions name is called in one table of the series.
 
     CBS publishes no list of what a topic of OData v3 is called in v4. So in a table of v4 it is the
     code that the series states, and where it states none the name of v3, which may not exist there.
     """
-    name = term.topic
     seconds = [s for s in series.topics.get(spelled(name), ()) if s.table == table_id]
     if odata == "v4":
         for second in seconds:
@@ -205,7 +202,7 @@ def topic_name(
 
 def _names(term: Term, series: Series, table_id: str) -> tuple[Name, ...]:
     """Return all that a term's topic may be called in a table, whichever service it comes from."""
-    names = (topic_name(term, series, table_id, odata) for odata in ("v3", "v4"))
+    names = (topic_name(term.topic, series, table_id, odata) for odata in ("v3", "v4"))
     return tuple(dict.fromkeys(names))
 
 

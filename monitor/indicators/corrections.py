@@ -14,7 +14,7 @@ from pathlib import Path
 
 from monitor.cbs.metadata import TableMeta
 from monitor.cbs.periods import parse_period
-from monitor.indicators.catalogue import Catalogue, Entry
+from monitor.indicators.catalogue import Catalogue, Entry, spelled
 from monitor.indicators.models import CorrectedCell, Correction
 from monitor.indicators.problems import Level, Number, Problem
 from monitor.indicators.resolve import find, spell_members
@@ -59,6 +59,7 @@ def resolve_corrections(
     observations: Mapping[str, Path],
     *,
     partial: bool = False,
+    then: str | None = None,
 ) -> tuple[list[ResolvedCell], list[Problem]]:
     """Look up each cell of each correction, and judge whether the correction is applied to it.
 
@@ -68,13 +69,18 @@ def resolve_corrections(
         observations: the observation file by table id; without one no figure is judged.
         partial: the source is a recording that holds what was collected: a topic or a cell that it
             lacks is no problem.
+        then: the figures are those that were known at this moment, in Dutch; None is now.
 
     Returns:
-        The cells, by correction and in the order of its file; and the problems: D401-D407 as of a
-        term, D502, D505, D506. In generated figures D506 is a warning: they tell nothing about CBS.
+        The cells, by correction and in the order of its file; and the problems: D401-D407 and D410
+        as of a term, D502, D505, D506. In generated figures and in those of the past D506 is a
+        warning: they tell nothing about what CBS publishes now.
     """
     entries = sorted(catalogue.corrections.items())
-    topics = {name: _topic(entry, metas.get(entry.model.table), partial) for name, entry in entries}
+    topics = {
+        name: _topic(catalogue, entry, metas.get(entry.model.table), partial)
+        for name, entry in entries
+    }
     found = [
         (entry, i, ResolvedCell(entry.model, cell, topics[name][0]))
         for name, entry in entries
@@ -91,7 +97,7 @@ def resolve_corrections(
         if refusal is None:
             synthetic = metas[cell.correction.table].synthetic
             refusal = _claim(entry, i, cell, claimed) or _guard(
-                entry, i, cell, figures, partial=partial, synthetic=synthetic
+                entry, i, cell, figures, partial=partial, synthetic=synthetic, then=then
             )
         if isinstance(refusal, Problem):
             problems.add(refusal)
@@ -101,7 +107,7 @@ def resolve_corrections(
 
 
 def _topic(
-    entry: Entry[Correction], meta: TableMeta | None, partial: bool
+    catalogue: Catalogue, entry: Entry[Correction], meta: TableMeta | None, partial: bool
 ) -> tuple[str | None, Problem | str | None]:
     """Return the key of a correction's topic, and why the correction can't be applied at all."""
     model = entry.model
@@ -109,7 +115,14 @@ def _topic(
         return None, "CBS heeft de fout hersteld."
     if meta is None:
         return None, "De tabel is in deze bron niet beschikbaar."
-    topic, complaint = find(meta, model.topic, model.members)
+    holding = [
+        series.model
+        for series in catalogue.series.values()
+        if any(table.table == model.table for table in series.model.tables)
+    ]
+    # of several series with this table the one that says what the topic is called in it
+    series = next((s for s in holding if spelled(model.topic) in s.topics), holding[0])
+    topic, complaint = find(meta, model.topic, model.members, series, model.table)
     if complaint is None:
         return (None if topic is None else topic.key), None
     message = f"In tabel {model.table}: {complaint.message}"
@@ -164,6 +177,7 @@ def _guard(
     *,
     partial: bool,
     synthetic: bool,
+    then: str | None,
 ) -> Problem | str | None:
     """Refuse a cell that is not there, or that holds another figure than the one expected."""
     table, where = cell.correction.table, f'"{cell.cell.region}" in "{cell.cell.period}"'
@@ -182,12 +196,17 @@ def _guard(
     if now == cell.cell.expected:
         return None
     expected = f'De correctie "{cell.correction.id}" verwacht {_shown(cell.cell.expected)} voor '
-    if synthetic:
+    if synthetic or then:
+        found, remedy = (
+            ("In de voorbeelddata staat", "Voorbeelddata zijn verzonnen: dit zegt niets over CBS.")
+            if synthetic
+            else (f"Op {then} kende de monitor", "Dit zegt niets over wat CBS nu publiceert.")
+        )
         return entry.document.problem(
             Number.OTHER_AT_CBS,
             ("cells", i, "expect"),
-            f"{expected}{where} in tabel {table}. In de voorbeelddata staat {_shown(now)}.",
-            "Voorbeelddata zijn verzonnen: dit zegt niets over de cijfers van CBS.",
+            f"{expected}{where} in tabel {table}. {found} {_shown(now)}.",
+            remedy,
             Level.WARNING,
         )
     return entry.document.problem(

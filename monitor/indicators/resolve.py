@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from monitor.cbs.metadata import Dimension, TableMeta, Topic
+from monitor.cbs.shape import Name
 from monitor.indicators.catalogue import (
     Catalogue,
     Entry,
@@ -21,7 +22,7 @@ from monitor.indicators.catalogue import (
     topic_name,
     years,
 )
-from monitor.indicators.models import Indicator, Series, Term
+from monitor.indicators.models import Indicator, Series
 from monitor.indicators.problems import Level, Number, Problem, or_list, suggest
 from monitor.indicators.reader import Document, Location
 from monitor.regions.codes import LEVELS, canonical, level
@@ -94,7 +95,9 @@ def resolve(
                 topic: Topic | None = None
                 meta = metas.get(table.table)
                 if meta is not None:
-                    topic, complaint = _find(meta, placed.term, series, table.table)
+                    topic, complaint = find(
+                        meta, placed.term.topic, placed.term.members, series, table.table
+                    )
                     if complaint is None:
                         found.append(table.table)
                     else:
@@ -138,21 +141,21 @@ class _Complaint:
     remedy: str
 
 
-def _find(
-    meta: TableMeta, term: Term, series: Series, table_id: str
+def find(
+    meta: TableMeta, wanted: Name, members: Mapping[str, str], series: Series, table_id: str
 ) -> tuple[Topic | None, _Complaint | None]:
-    """Return the topic that a term means in one table of its series, or what is wrong with it."""
-    name = topic_name(term, series, table_id, meta.odata)
-    topic, complaint = find(meta, name, term.members)
-    if complaint is None or meta.odata != "v4" or name != term.topic:
+    """Return the topic that definitions mean in one table of a series, or what is wrong with it."""
+    name = topic_name(wanted, series, table_id, meta.odata)
+    topic, complaint = _find(meta, name, members)
+    if complaint is None or meta.odata != "v4" or name != wanted:
         return topic, complaint
     if complaint.number in (Number.UNKNOWN_TOPIC, Number.AMBIGUOUS_TOPIC):
         return None, _nameless(meta, name, series, table_id, meta.find_topic(name))
     return None, complaint
 
 
-def find(
-    meta: TableMeta, name: str | tuple[str, ...], members: Mapping[str, str]
+def _find(
+    meta: TableMeta, name: Name, members: Mapping[str, str]
 ) -> tuple[Topic | None, _Complaint | None]:
     """Return the topic that a name and members mean in one table, or what is wrong with them."""
     geo = [dimension.key for dimension in meta.dimensions if dimension.kind == "geo"]

@@ -7,7 +7,7 @@ Does not belong here: names, validity and memberships (they come from CBS's tabl
 
 from __future__ import annotations
 
-from monitor.cbs.observations import AreaCodes
+from monitor.cbs.areas import AreaCodes
 
 CANONICAL = {"NL00": "NL01"}
 """Source code -> canonical code. Kerncijfers wijken en buurten writes the country as NL00."""

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from monitor.cbs.observations import AreaCodes
+from monitor.cbs.areas import AreaCodes
 
 Rows = Sequence[dict[str, Any]]
 Record = Callable[..., Path]

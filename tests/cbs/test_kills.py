@@ -21,9 +21,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from monitor.cbs.archive import Archive
+from monitor.cbs.areas import AreaCodes
 from monitor.cbs.failures import Unreachable
 from monitor.cbs.ingest import refresh
-from monitor.cbs.observations import AreaCodes
 from monitor.cbs.recording import RecordingWriter, identity
 from monitor.cbs.sources import TableRequest
 from monitor.errors import DiskError

@@ -11,9 +11,9 @@ import duckdb
 import pytest
 
 from monitor.cbs.archive import Archive
+from monitor.cbs.areas import AreaCodes
 from monitor.cbs.ingest import TableState, refresh
 from monitor.cbs.metadata import build_meta
-from monitor.cbs.observations import AreaCodes
 from monitor.cbs.replay import Replay
 from monitor.cbs.sources import CbsService, Recordings, TableRequest, open_source
 from monitor.run import Run

@@ -17,7 +17,7 @@ from monitor.indicators.corrections import ResolvedCell, resolve_corrections
 from monitor.indicators.problems import Level, Number, Problem
 
 from .conftest import Definitions
-from .test_resolve import GESLACHT, INWONERS, JONGEREN, meta
+from .test_resolve import GESLACHT, INWONERS, JONGEREN, meta, meta4
 
 FILE = "corrections/verwisseld.yaml"
 CORRECTION = """
@@ -46,6 +46,7 @@ def judged(
     table: TableMeta | None = TABLE,
     *,
     partial: bool = False,
+    then: str | None = None,
 ) -> tuple[list[ResolvedCell], list[Problem]]:
     """Judge the corrections where the table's one figure is ``figure``."""
     file = definitions.folder / "observations.parquet"
@@ -58,7 +59,8 @@ def judged(
         )
     metas = {} if table is None else {"T2020NED": table}
     files = {} if table is None else {"T2020NED": file}
-    return resolve_corrections(load_or_raise(definitions.folder), metas, files, partial=partial)
+    catalogue = load_or_raise(definitions.folder)
+    return resolve_corrections(catalogue, metas, files, partial=partial, then=then)
 
 
 def test_a_folder_without_corrections_is_in_order(definitions: Definitions) -> None:
@@ -145,6 +147,34 @@ def test_a_correction_is_applied_where_cbs_publishes_what_it_expects(
         Decimal("13.9"),
         2020,
     )
+
+
+def test_a_topic_is_found_under_the_name_that_the_series_states_for_the_table(
+    corrected: Definitions,
+) -> None:
+    names = "topics: {Jeugd: [{table: T2020NED, topic: Jongeren, v4: {measure: M7}}]}\ntables:"
+    corrected.change("series/kern.yaml", "tables:", names)
+    corrected.change(FILE, "topic: Jongeren", "topic: Jeugd")
+    ((cell,), problems) = judged(corrected)
+    assert (cell.topic, cell.not_applied, problems) == ("Jongeren_7", None, [])
+    ((cell,), _) = judged(corrected, table=meta4("T2020NED", ("M7", "Jongeren met jeugdzorg")))
+    assert cell.topic == "M7"
+
+
+def test_a_topic_without_a_code_for_v4_says_which_line_the_series_needs(
+    corrected: Definitions,
+) -> None:
+    table = meta4("T2020NED", ("M7", "Jongeren met jeugdzorg"))
+    ((cell,), (problem,)) = judged(corrected, table=table)
+    assert (problem.number, problem.line) == (Number.NO_V4_NAME, 3)
+    assert cell.not_applied == problem.message
+
+
+def test_of_the_past_another_figure_is_no_more_than_a_warning(corrected: Definitions) -> None:
+    ((cell,), (problem,)) = judged(corrected, "13.4", then="1 mei 2026")
+    assert problem.level is Level.WARNING
+    assert "Op 1 mei 2026 kende de monitor 13,4." in problem.message
+    assert cell.not_applied == problem.message
 
 
 def test_the_country_of_kerncijfers_is_the_one_country(corrected: Definitions) -> None:
