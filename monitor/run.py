@@ -54,9 +54,15 @@ class Run:
     Args:
         settings: the settings of the run.
         catalogue: the definitions; read from the settings' folder when not given.
+        source: an open one, with what it learned of its hosts; else that of the settings is opened.
     """
 
-    def __init__(self, settings: Settings, catalogue: Catalogue | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        catalogue: Catalogue | None = None,
+        source: CbsService | Recordings | Archived | None = None,
+    ) -> None:
         self.settings = settings
         self.catalogue = catalogue or load_or_raise(settings.definitions)
         self.requests: dict[str, TableRequest] = {
@@ -66,6 +72,8 @@ class Run:
             for request in self.catalogue.requests()
         }
         self.now = settings.clock()
+        if source is not None:
+            self.source = source
 
     @cached_property
     def source(self) -> CbsService | Recordings | Archived:

@@ -9,8 +9,8 @@ A cell is a topic, region, period and members. Two snapshots are compared where 
 it: inside both selections, and of topics that both have. Where either came from a source that holds
 a part only, an absent row says nothing, so that only rows that are in both are compared.
 
-A cell changed when its value or the status of its value did; another mark of a figure that is missing
-before and after is no change of a figure. The first class that applies:
+A cell changed when its value or the status of its value did; another mark where there is no figure
+is none. The first class that applies:
 
 1. ``coverage``: a value appeared or vanished;
 2. ``unstated``: the status of either is unknown, so it can't be told what CBS had announced;

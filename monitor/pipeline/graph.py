@@ -41,24 +41,27 @@ _FINAL_AFTER = 3
 """Years after its own that CBS still adds to a table of one year; then its figures are final."""
 
 
-def build_definitions(settings: Settings, tell: Tell = silent) -> dg.Definitions:
+def build_definitions(
+    settings: Settings, tell: Tell = silent, known: Run | None = None
+) -> dg.Definitions:
     """Return all that Dagster needs. Reads definitions and SQL files; asks no source anything.
 
     Args:
         settings: the settings of every run.
         tell: told how each asset goes, for a terminal.
+        known: a run of these settings that asked its source already; runs go on with that source.
 
     Raises:
         DefinitionsError: the definitions hold an error.
         SqlModelError: a SQL file is not as it should be.
     """
-    run = Run(settings)
+    run = known or Run(settings)
     made = _all_assets(run)
     everything = triggers.everything_job()
 
     @dg.resource(description="De stappen van de monitor, voor deze ene run.")
     def monitor(_: dg.InitResourceContext) -> Session:
-        return Session(Run(settings, run.catalogue), tell)
+        return Session(Run(settings, run.catalogue, known.source if known else None), tell)
 
     return dg.Definitions(
         assets=made,

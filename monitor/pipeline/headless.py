@@ -18,6 +18,7 @@ from monitor.errors import UsageError
 from monitor.pipeline.graph import build_definitions
 from monitor.pipeline.session import Event, Tell, silent
 from monitor.pipeline.triggers import EVERYTHING, STARTED_BY
+from monitor.run import Run
 from monitor.settings import Settings
 
 __all__ = ["Event", "FailedCheck", "FailedStep", "RunResult", "prepare_home", "run"]
@@ -95,7 +96,12 @@ def prepare_home(settings: Settings) -> Path:
     return home
 
 
-def run(settings: Settings, select: str | None = None, on_event: Tell = silent) -> RunResult:
+def run(
+    settings: Settings,
+    select: str | None = None,
+    on_event: Tell = silent,
+    known: Run | None = None,
+) -> RunResult:
     """Run the job ``everything``, or a part of it, in this process.
 
     Args:
@@ -103,12 +109,13 @@ def run(settings: Settings, select: str | None = None, on_event: Tell = silent) 
         select: a selection of assets as Dagster writes it: ``key:"cbs/85098NED"+`` or
             ``group:outcomes``; None is everything.
         on_event: told how each asset goes, as it goes.
+        known: a run of these settings that asked its source already.
 
     Raises:
         UsageError: the selection can't be read, or selects nothing.
         DefinitionsError: the definitions hold an error.
     """
-    definitions = build_definitions(settings, on_event)
+    definitions = build_definitions(settings, on_event, known)
     job = definitions.resolve_job_def(EVERYTHING)
     keys = None if select is None else _selected(select, definitions)
     # The terminal is for our own words; Dagster's go to the history.

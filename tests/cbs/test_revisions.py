@@ -82,7 +82,6 @@ def test_one_snapshot_has_nothing_to_be_compared_with(table):
         ({}, 2, ".", ("coverage", "13.9 (definitive)", ". (definitive)")),
         ({}, 1, "11.0", ("coverage", ". (provisional)", "11 (provisional)")),
         ({0: None}, 2, ".", ("coverage", "13.9 (definitive)", ". (unknown)")),
-        ({}, 1, "", ("announced", ". (provisional)", "blank (provisional)")),
     ],
 )  # fmt: skip
 def test_the_class_of_a_change_follows_from_values_then_status(
@@ -96,6 +95,13 @@ def test_the_class_of_a_change_follows_from_values_then_status(
     place = f"{table.row(row)['RegioS'].strip()} {table.row(row)['Perioden']}"
     kind, old, new = change
     assert (kind, "MetJeugdzorg_2", place, old, new) in table.changes()
+
+
+def test_another_mark_of_a_missing_figure_is_no_change(table):
+    table.fetch()
+    table.row(1)["MetJeugdzorg_2"] = ""
+    table.fetch()
+    assert table.changes() == []
 
 
 def test_figures_that_become_final_as_they_are_were_announced(table):

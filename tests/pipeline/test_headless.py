@@ -3,8 +3,10 @@ from __future__ import annotations
 import dagster as dg
 import pytest
 
+from monitor.cbs.sources import Recordings
 from monitor.errors import UsageError
 from monitor.pipeline.headless import prepare_home, run
+from monitor.run import Run
 
 
 def test_a_run_tells_how_it_goes_and_stays_in_the_history(world, capfd):
@@ -78,3 +80,15 @@ def test_the_home_has_no_telemetry_and_keeps_what_people_changed(world):
     file.write_text("telemetry: {enabled: false}\n", encoding="utf-8")
     prepare_home(world.settings)
     assert file.read_text(encoding="utf-8") == "telemetry: {enabled: false}\n"
+
+
+def test_a_run_goes_on_with_the_source_that_was_asked_already(world):
+    class Counted(Recordings):
+        asked = 0
+
+        def ask(self, request):
+            Counted.asked += 1
+            return super().ask(request)
+
+    assert run(world.settings, known=Run(world.settings, source=Counted(world.recordings))).success
+    assert Counted.asked > 0
