@@ -14,7 +14,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from monitor.errors import Exit, MonitorError, TableError
+from monitor.errors import Exit, MonitorError, TableError, writing
 from monitor.indicators.catalogue import Catalogue, load_or_raise
 from monitor.settings import Settings, Workspace
 from monitor.warehouse.sqlmodels import SqlModel, load_models
@@ -62,7 +62,8 @@ class Run:
 
         recordings = self.settings.sample_recordings
         if self.settings.source == "sample":
-            _generate_sample(self.settings.sample, recordings)
+            with writing(self.settings.data):
+                _generate_sample(self.settings.sample, recordings)
         return open_source(self.settings.source, recordings, cbs_url=self.settings.cbs_url)
 
     @cached_property
