@@ -165,7 +165,8 @@ def _run_in_dagster(this: Run, select: str | None) -> tuple[int, list[str]]:
         from monitor.pipeline.headless import Event
         from monitor.pipeline.headless import run as run_headless
 
-        result = run_headless(this.settings, select, on_event, this)
+        with writing(this.settings.data):
+            result = run_headless(this.settings, select, on_event, this)
     for failure in result.failed:
         unforeseen = "" if failure.expected else " (a defect: `make dev` shows where)"
         _complain(failure.asset, f"{failure.message}{unforeseen}")

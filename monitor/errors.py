@@ -43,7 +43,7 @@ class DiskError(MonitorError):
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _FORBIDDEN = (errno.EROFS, errno.EACCES)
-_FULL_TEXTS = ("disk is full", "max_temp_directory_size")
+_FULL_TEXTS = ("disk is full", "disk I/O error", "max_temp_directory_size")
 """What SQLite and DuckDB say of a full disk besides the system's own words."""
 
 
@@ -63,10 +63,11 @@ def writing(folder: Path | str) -> Iterator[None]:
     except MonitorError:
         raise
     except Exception as error:
+        said = str(error).partition("\n")[0]
         if _tells(error, _FULL, _FULL_TEXTS):
-            what = f"No room to write in {folder}: {error}. Make room on that disk"
+            what = f"No room to write in {folder}: {said}. Make room on that disk"
         elif _tells(error, _FORBIDDEN):
-            what = f"Not allowed to write in {folder}: {error}. Give this user the right to it"
+            what = f"Not allowed to write in {folder}: {said}. Give this user the right to it"
         else:
             raise
         raise DiskError(

@@ -17,7 +17,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from monitor.errors import Exit, MonitorError, TableError
+from monitor.errors import Exit, MonitorError, TableError, writing
 from monitor.indicators.catalogue import Catalogue, load_or_raise
 from monitor.settings import Settings, Workspace
 from monitor.warehouse.sqlmodels import SqlModel, load_models
@@ -87,7 +87,8 @@ class Run:
 
         recordings = self.settings.sample_recordings
         if self.settings.source == "sample":
-            _generate_sample(self.settings.sample, recordings)
+            with writing(self.settings.data):
+                _generate_sample(self.settings.sample, recordings)
         source = open_source(
             self.settings.source,
             recordings,
