@@ -1,16 +1,14 @@
 """One run of the monitor: its stages, each a method, without Dagster.
 
-Belongs here: handing the result of one room to the next, and remembering between stages how each
-CBS table stands. Dagster's assets (``monitor.pipeline``) are thin wrappers of these methods.
-Does not belong here: the work itself, and printing.
+Belongs here: handing the result of one room to the next. Dagster's assets (``monitor.pipeline``)
+are thin wrappers of these methods.
+Does not belong here: the work itself, what is remembered between stages (``notes``), and printing.
 """
 
 from __future__ import annotations
 
 import contextlib
-import datetime as dt
 import hashlib
-import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, replace
 from functools import cached_property
@@ -19,6 +17,16 @@ from typing import TYPE_CHECKING, Any
 
 from monitor.errors import Exit, MonitorError, TableError, writing
 from monitor.indicators.catalogue import Catalogue, load_or_raise
+from monitor.notes import (
+    NotMaterialisedError,
+    note_asked,
+    pair_note,
+    read_pairs,
+    read_state,
+    remembering,
+    write_pairs,
+    write_state,
+)
 from monitor.settings import Settings, Workspace
 from monitor.warehouse.sqlmodels import SqlModel, load_models
 from monitor.warehouse.store import (
@@ -42,10 +50,6 @@ if TYPE_CHECKING:
     from monitor.indicators.resolve import Resolution
     from monitor.regions.reference import Regions
     from monitor.warehouse.publish import Publication
-
-
-class NotMaterialisedError(MonitorError):
-    """A stage was asked for before the one it needs."""
 
 
 class Run:
@@ -146,8 +150,8 @@ class Run:
                 validate=check_recording,
                 approve=told_by if table_id == REGISTER else None,
             )
-            state = _remembering(self.workspace, state, source.about)
-        _write_state(self.workspace, state)
+            state = remembering(self.workspace, state, source.about)
+        write_state(self.workspace, state)
         self._compare(table_id, state.observations)
         return state
 
@@ -166,14 +170,13 @@ class Run:
         snapshots = Archive(self.workspace.archive).snapshots(table_id)
         if as_of := self.settings.as_of:
             snapshots = [s for s in snapshots if s.retrieved_at <= as_of.moment]
-        folder = self.workspace.revisions
-        found = pairs(self.requests[table_id], snapshots, folder, AREA_CODES, newest)
-        write_note(folder / f"{table_id}.json", {"pairs": [_pair_note(pair) for pair in found]})
+        folder, request = self.workspace.revisions, self.requests[table_id]
+        found = pairs(request, snapshots, folder, AREA_CODES, newest)
+        write_pairs(self.workspace, table_id, found)
 
     def revisions(self, table_id: str) -> list[Pair]:
         """Return what changed from each snapshot of a table to the next, oldest first."""
-        note = read_note(self.workspace.revisions / f"{table_id}.json") or {"pairs": []}
-        return [_read_pair(self.workspace, table_id, pair) for pair in note["pairs"]]
+        return read_pairs(self.workspace, table_id)
 
     def state(self, table_id: str) -> TableState:
         """Return how a table stood when it was last asked for.
@@ -181,7 +184,7 @@ class Run:
         Raises:
             NotMaterialisedError: it was never asked for.
         """
-        return _read_state(self.workspace, table_id)
+        return read_state(self.workspace, table_id)
 
     def states(self) -> dict[str, TableState]:
         """Return `state` of every table that the definitions need."""
@@ -475,7 +478,7 @@ class Run:
                 {
                     "table_id": table_id,
                     "this_run": state.state == "new",
-                    **_pair_note(pair),
+                    **pair_note(pair),
                 }
                 for table_id, state in self.states().items()
                 for pair in self.revisions(table_id)[-1:]
@@ -539,35 +542,6 @@ class Run:
         return read_note(self.workspace.last_run)
 
 
-def note_asked(workspace: Workspace, tables: Iterable[str], now: dt.datetime) -> None:
-    """Remember that a source gave its word on tables; fetching them is another matter.
-
-    A note of its own, so that a sensor never writes in the notes of a run.
-    """
-    times = read_note(workspace.asked) or {}
-    write_note(workspace.asked, times | dict.fromkeys(tables, now.isoformat()))
-
-
-def last_asked(workspace: Workspace) -> dict[str, dt.datetime]:
-    """Return when the source last gave its word on each table, see `note_asked`."""
-    times = read_note(workspace.asked) or {}
-    return {table_id: dt.datetime.fromisoformat(time) for table_id, time in times.items()}
-
-
-def known_about(workspace: Workspace, table_id: str) -> About | None:
-    """Return what CBS last said of a table's rhythm, from the one small note; None before that."""
-    from monitor.cbs.calendar import About
-
-    note = read_note(workspace.states / f"{table_id}.json") or {}
-    return About(**note["about"]) if "about" in note else None
-
-
-def judged_words(workspace: Workspace, tables: Iterable[str]) -> dict[str, str | None]:
-    """Return the source's word that each table was last judged by; None after a failed fetch."""
-    notes = {table_id: read_note(workspace.states / f"{table_id}.json") for table_id in tables}
-    return {table_id: note["modified"] for table_id, note in notes.items() if note is not None}
-
-
 def version() -> str:
     """Return the version of the installed package."""
     from importlib.metadata import version as installed
@@ -607,101 +581,3 @@ class _Heard:
         meta = self._source.fetch(request, into)
         self.about = about(meta.infos)
         return meta
-
-
-def _remembering(workspace: Workspace, state: TableState, heard: About | None) -> TableState:
-    """Return a state with what follows from earlier ones: since when it is stale, what CBS said."""
-    known = read_note(workspace.states / f"{state.table_id}.json") or {}
-    stale_since = None
-    if state.state == "quarantined":
-        earlier = known.get("stale_since")
-        stale_since = dt.datetime.fromisoformat(earlier) if earlier else state.asked_at
-    about = heard or known_about(workspace, state.table_id) or _kept_about(state)
-    return replace(state, stale_since=stale_since, about=about or state.about)
-
-
-def _kept_about(state: TableState) -> About | None:
-    """Return what the served snapshot says; its dimensions, which may be large, are not read."""
-    from monitor.cbs.calendar import about
-
-    if state.snapshot is None:
-        return None
-    with contextlib.suppress(TableError):
-        for entity in ("TableInfos", "Properties"):
-            for page in state.snapshot.pages(entity):
-                for row in json.loads(page)["value"]:
-                    return about(row)
-    return None
-
-
-def _write_state(workspace: Workspace, state: TableState) -> None:
-    def below(path: Path | None) -> str | None:
-        return None if path is None else path.relative_to(workspace.folder).as_posix()
-
-    text = {
-        "state": state.state,
-        "snapshot": state.snapshot.folder.name if state.snapshot else None,
-        "observations": below(state.observations),
-        "recording": below(state.recording),
-        "reason": state.reason,
-        "detail": state.detail,
-        "asked_at": state.asked_at.isoformat(),
-        "modified": state.modified,
-        "stale_since": state.stale_since.isoformat() if state.stale_since else None,
-        "about": asdict(state.about),
-    }
-    write_note(workspace.states / f"{state.table_id}.json", text)
-
-
-def _read_state(workspace: Workspace, table_id: str) -> TableState:
-    from monitor.cbs.archive import Archive
-    from monitor.cbs.calendar import About
-    from monitor.cbs.ingest import TableState
-
-    known = read_note(workspace.states / f"{table_id}.json")
-    if known is None:
-        raise NotMaterialisedError(
-            f"Table {table_id} was never asked for: materialise cbs/{table_id} first, or run "
-            "`monitor run`."
-        )
-    chosen = known["snapshot"]
-    return TableState(
-        table_id=table_id,
-        state=known["state"],
-        snapshot=Archive(workspace.archive).snapshot(table_id, chosen) if chosen else None,
-        observations=workspace.folder / known["observations"] if known["observations"] else None,
-        recording=workspace.folder / known["recording"] if known["recording"] else None,
-        reason=known["reason"],
-        detail=known["detail"],
-        asked_at=dt.datetime.fromisoformat(known["asked_at"]),
-        modified=known["modified"],
-        stale_since=(
-            dt.datetime.fromisoformat(known["stale_since"]) if known.get("stale_since") else None
-        ),
-        about=known_about(workspace, table_id) or About(),
-    )
-
-
-def _pair_note(pair: Pair) -> dict[str, Any]:
-    return {
-        "old": pair.old,
-        "new": pair.new,
-        "old_retrieved_at": pair.old_retrieved_at.isoformat(),
-        "new_retrieved_at": pair.new_retrieved_at.isoformat(),
-        "file": pair.file.name if pair.file else None,
-        "counts": dict(pair.counts),
-        "new_periods": pair.new_periods,
-        "reason": pair.reason,
-        "detail": pair.detail,
-    }
-
-
-def _read_pair(workspace: Workspace, table_id: str, note: Mapping[str, Any]) -> Pair:
-    from monitor.cbs.revisions import Pair
-
-    moments = {key: dt.datetime.fromisoformat(note[key]) for key in _MOMENTS}
-    file = workspace.revisions / note["file"] if note["file"] else None
-    return Pair(table_id=table_id, **{**note, **moments, "file": file})
-
-
-_MOMENTS = ("old_retrieved_at", "new_retrieved_at")

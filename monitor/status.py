@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from monitor.cbs.archive import Archive
 from monitor.cbs.calendar import modified_on
-from monitor.run import NotMaterialisedError, last_asked
+from monitor.notes import NotMaterialisedError, last_asked
 
 if TYPE_CHECKING:
     from monitor.run import Run

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from monitor.errors import Exit, MonitorError
-from monitor.run import NotMaterialisedError, Run
+from monitor.notes import NotMaterialisedError
+from monitor.run import Run
 
 from .conftest import INDICATOR, World
 

@@ -18,9 +18,10 @@ import dagster as dg
 from monitor.cbs.sources import TableRequest, label_of, page_of
 from monitor.indicators.catalogue import Catalogue
 from monitor.indicators.models import Indicator, Series
+from monitor.notes import known_about
 from monitor.pipeline import assets, shown, triggers
 from monitor.pipeline.session import Session, Tell, silent
-from monitor.run import Run, known_about
+from monitor.run import Run
 from monitor.settings import Settings
 from monitor.warehouse.sqlmodels import SqlModel
 from monitor.warehouse.store import code_fingerprint

@@ -14,9 +14,10 @@ import dagster as dg
 from monitor.cbs.calendar import modified_on
 from monitor.cbs.sources import open_source
 from monitor.errors import Exit, UsageError
+from monitor.notes import judged_words, note_asked
 from monitor.notify import UndeliveredError, tell_of_run
 from monitor.pipeline import shown
-from monitor.run import Run, judged_words, note_asked
+from monitor.run import Run
 from monitor.settings import Settings
 from monitor.status import NEVER, TableStatus, table_statuses
 
