@@ -306,6 +306,7 @@ class Run:
     def regions(self) -> Regions:
         """Read regions and periods from the tables and hand them to SQL."""
         from monitor.regions.changes import read_changes, told_by
+        from monitor.regions.concordance import Concordance
         from monitor.regions.reference import REGISTER, read_population, read_regions
         from monitor.warehouse.inputs import write_history, write_shape_changes, write_sources
 
@@ -324,10 +325,12 @@ class Run:
         compared = [pair for table_id in self.requests for pair in self.revisions(table_id)]
         write_sources(self.workspace.tables, self.catalogue, states, self.metas, regions, compared)
         write_shape_changes(self.workspace.tables, {t: self.shape_changes(t) for t in states})
-        history = read_changes((), {})
+        history, population = read_changes((), {}), {}
         if REGISTER in self.metas:
-            history = told_by(self.metas[REGISTER], read_population(files[REGISTER]))
-        write_history(self.workspace.tables, history)
+            population = read_population(files[REGISTER])
+            history = told_by(self.metas[REGISTER], population)
+        concordance = Concordance(history, population)
+        write_history(self.workspace.tables, history, concordance, years.stop)
         return regions
 
     def definitions(self) -> Resolution:

@@ -38,6 +38,7 @@ _FROM_TABLES = {
     "region_years",
     "municipalities",
     "region_changes",
+    "concordance",
     "history_findings",
     "snapshot_pairs",
     "revisions",

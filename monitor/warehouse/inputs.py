@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from monitor.cbs.sources import page_of
 from monitor.indicators.models import Count, Indicator, PopulationRef, Published, Ratio, Term
+from monitor.regions.concordance import FIRST
 from monitor.warehouse.build import parquet_of
 from monitor.warehouse.sqlmodels import INPUT
 from monitor.warehouse.store import replace_bytes
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from monitor.indicators.corrections import ResolvedCell
     from monitor.indicators.resolve import ResolvedTerm
     from monitor.regions.changes import Changes
+    from monitor.regions.concordance import Concordance
     from monitor.regions.reference import Regions
 
 _SHAPE_TEXTS = ("modified", "kind", "subject", "before", "after", "meaning")
@@ -160,6 +162,14 @@ SCHEMAS: dict[str, dict[str, str]] = {
         "inhabitants": _INT,
         "share": "double",
         "told_by": _TEXT,
+    },
+    "concordance": {
+        "from_year": _SMALL,
+        "to_year": _SMALL,
+        "origin": _TEXT,
+        "destination": _TEXT,
+        "share": "double",
+        "method": _TEXT,
     },
     "history_findings": {
         "check_id": _TEXT,
@@ -509,8 +519,33 @@ def _next_publication(expected: Expected | None) -> dict[str, Any]:
     }
 
 
-def write_history(tables: Path, history: Changes) -> None:
-    """Write the lives of municipalities, what moved between them, and what does not agree."""
+def write_history(tables: Path, history: Changes, concordance: Concordance, last: int) -> None:
+    """Write the lives of municipalities, what moved between them, and what does not agree.
+
+    Args:
+        tables: folder of the Parquet tables.
+        history: what CBS tells of municipalities.
+        concordance: the links between any two years, from its first to ``last``.
+        last: the newest division.
+    """
+    years = range(FIRST, last + 1)
+    write_table(
+        tables,
+        "concordance",
+        (
+            {
+                "from_year": one,
+                "to_year": other,
+                "origin": link.origin,
+                "destination": link.destination,
+                "share": float(link.share),  # exact until here
+                "method": link.method.name.lower(),
+            }
+            for one in years
+            for other in years
+            for link in concordance.links(one, other)
+        ),
+    )
     write_table(
         tables,
         "municipalities",
